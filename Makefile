@@ -1,0 +1,47 @@
+# Each target does its own set-up. `make` alone says what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: help
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml scripts/setup.py
+	@echo "setting up .venv from requirements.lock …"
+	@python3 scripts/setup.py
+	@touch $(READY)
+
+.PHONY: promote
+promote: $(READY) ## promote world, dev and staging in a rehearsal on this machine   [KEEP=1 leaves it running, FAULT=name]
+	@$(PYTHON) -m deployments.machine promote $(if $(KEEP),--keep) $(if $(FAULT),--fault $(FAULT))
+
+.PHONY: down
+down: $(READY) ## stop what `make promote KEEP=1` left running
+	@$(PYTHON) -m deployments.machine down
+
+.PHONY: check
+check: $(READY) ## ruff, mypy --strict, import contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy packages/workspace flows tasks blocks deployments scripts
+	@.venv/bin/lint-imports --cache-dir .import_linter_cache
+
+.PHONY: test
+test: check ## everything a change must pass
+	@$(PYTHON) -m pytest
+
+.PHONY: bench
+bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
+	@$(PYTHON) tests/bench/race.py
+
+.PHONY: lock
+lock: $(READY) ## resolve all dependencies again, in one go, with hashes
+	@$(PYTHON) scripts/lock.py
+
+.PHONY: clean
+clean: ## remove what was made here: .venv, caches, the rehearsal's state
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deployments.machine clean || true; fi
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

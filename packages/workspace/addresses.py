@@ -1,0 +1,59 @@
+"""Where everything outside is: one value that makes a run real or a rehearsal."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Addresses(BaseModel):
+    """The addresses of one target, and the names of its credentials; never a secret itself.
+
+    The defaults are those of Azure in public. A rehearsal writes its own, all on loopback. `{name}` stands for
+    the site or vault. Durations are in seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field(default="Azure", description="What people see in results: Azure, or a rehearsal and its parts.")
+    parts: dict[str, str] = Field(default_factory=dict, description="Which parts are real and which stand in, by name.")
+    subscription: str = Field(description="Azure subscription id.")
+    tenant: str = Field(default="", description="Microsoft Entra tenant id.")
+    resource_manager: str = Field(default="https://management.azure.com")
+    scope: str = Field(
+        default="https://management.azure.com/.default", description="Token scope of the resource manager."
+    )
+    authority: str = Field(default="login.microsoftonline.com")
+    certificate: Path | None = Field(default=None, description="A CA file to trust instead of the system's.")
+    identity: Path | None = Field(
+        default=None, description="A 0600 file with client_id and client_secret; none: as az."
+    )
+    vault: str = Field(default="https://{name}.vault.azure.net")
+    kudu: str = Field(default="https://{name}.scm.azurewebsites.net")
+    registry: str = Field(default="https://mystiraacr.azurecr.io")
+    registry_name: str = Field(default="mystiraacr.azurecr.io", description="The host written in image references.")
+    engine: str | None = Field(
+        default=None, description="The Docker engine's socket; none: as the docker command finds it."
+    )
+    resolvers: tuple[str, ...] = Field(default=(), description="host:port of public resolvers; none: the system's.")
+    name_servers: tuple[str, ...] = Field(default=(), description="host:port that answer for the zone; none: its own.")
+    public_scheme: str = Field(default="https")
+    public_port: int = Field(default=443)
+    terraform_backend: dict[str, Any] = Field(
+        default_factory=dict, description="Terraform backend type and its settings."
+    )
+    terraform_environment: dict[str, str] = Field(default_factory=dict, description="Variables Terraform is handed.")
+    programs: Path | None = Field(default=None, description="A folder searched before PATH (a rehearsal's bicep).")
+    state: Path = Field(description="Ledger and work folders of this machine.")
+    packages: str = Field(default="", description="Where packages are kept by content; none: a folder under state.")
+    sources: dict[str, str] = Field(
+        default_factory=dict, description="Folders used in place of others, for a rehearsal."
+    )
+    secrets: Path | None = Field(
+        default=None, description="A 0600 JSON file of template secrets; none: the environment."
+    )
+    poll_seconds: float = Field(default=5.0, description="Longest pause between two looks at a long operation.")
+
+    def facts(self) -> dict[str, Any]:
+        """What settings may read of the target, as plain values."""
+        return self.model_dump(mode="json")

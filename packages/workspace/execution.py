@@ -1,0 +1,195 @@
+"""One run of a plan, node by node, without saying when: what is expected, what was done, what each node gave.
+
+The caller decides the order and the patience; every step is recorded in the ledger before and after it is taken.
+"""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workspace import inputs
+from workspace.errors import Broken, Unsettled, WorkspaceError
+from workspace.ledger import Event, Ledger
+from workspace.node import TARGET, Kind, Node
+from workspace.plan import Plan
+from workspace.release import Release
+from workspace.work import Certainty, KindModule, Outcome, Preview, Result, Work, say_nothing
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A preview and the inputs it was made from; it holds only while they are the same."""
+
+    preview: Preview
+    inputs: str
+
+
+class Execution:
+    """A plan being carried out. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run: str,
+        outside: Any,
+        ledger: Ledger,
+        kinds: Mapping[Kind, KindModule],
+        sources: Path,
+        state: Path,
+        replaced: Mapping[str, str] | None = None,
+        target: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.run = run
+        self.results: dict[str, Result] = {}
+        self.expected: dict[str, Expected] = {}
+        self.ledger = ledger
+        self._outside = outside
+        self._kinds = kinds
+        self._sources = sources
+        self._state = state
+        self._replaced = replaced or {}
+        self._below: inputs.Gives = {**plan.world, TARGET: target or {}}
+        self._lock = threading.Lock()
+        self._began: dict[str, float] = {}
+        self._before = ledger.gives(plan.environment.name)
+
+    @property
+    def place(self) -> str:
+        """The environment's name."""
+        return self.plan.environment.name
+
+    def begin(self) -> None:
+        """Record that the run starts, with everything that is planned."""
+        nodes = {name: {"kind": node.kind, "stage": node.stage} for name, node in self.plan.nodes.items()}
+        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes)
+
+    def end(self, sentence: str, *, success: bool) -> None:
+        """Record how the run ended."""
+        self.ledger.write(self.run, self.place, Event.ENDED, success=success, sentence=sentence)
+
+    def expect(self, name: str, say: Callable[[str], None] = say_nothing) -> Preview:
+        """What applying a node would do, as far as it can be known now; writes nothing but the ledger.
+
+        Deferred where a need never gave anything yet. Based on what the needs gave last; when the node's turn comes and
+        that has changed, it is previewed again.
+        """
+        node = self.plan.nodes[name]
+        unknown = inputs.missing(node, {**self._below, **self._before})
+        if unknown:
+            preview = Preview(("known after " + ", ".join(unknown),), Certainty.DEFERRED)
+        else:
+            preview = self._preview(self._work(node, self._before, say))
+        self.ledger.write(
+            self.run, self.place, Event.EXPECTED, name,
+            changes=preview.changes, certainty=preview.certainty, deletes=preview.deletes,
+        )  # fmt: skip
+        return preview
+
+    def apply(self, name: str, say: Callable[[str], None] = say_nothing) -> Result:
+        """Preview the node unless that still holds, apply exactly the preview, ask reality, record the outcome.
+
+        Raises Unsettled when it should be tried again, Refused or Broken when not; neither is recorded as an outcome
+        here, because the caller may still be patient: see `fail`.
+        """
+        node = self.plan.nodes[name]
+        module = self._kinds[node.kind]
+        self._began.setdefault(name, time.monotonic())
+        try:
+            work = self._work(node, self._given(), say)
+            preview = self._still_expected(node, work) or self._preview(work)
+            if not preview.is_empty:
+                self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
+            result = module.verify(work, module.apply(work, preview, self._outside), self._outside)
+        except WorkspaceError:
+            self._forget(name)
+            raise
+        except Exception as error:
+            raise self._surprise(node, error) from error
+        return self._settle(name, result)
+
+    def fail(self, name: str, error: WorkspaceError) -> Result:
+        """Record that a node failed for good."""
+        outcome = Outcome.UNKNOWN if isinstance(error, Unsettled) else Outcome.FAILED
+        return self._settle(name, Result(outcome, str(error)))
+
+    def block(self, name: str) -> Result:
+        """Record that a node did not start, with the needs that did not succeed."""
+        culprits = sorted(need for need in self.plan.needs[name] if not self.results[need].outcome.is_success)
+        return self._settle(name, Result(Outcome.BLOCKED, f"not started: {', '.join(culprits)} did not succeed"))
+
+    def release(self, definitions: str) -> Release:
+        """What this run proved: the release it carried, or the one it built."""
+        if self.plan.release is not None:
+            return self.plan.release
+        parts = {
+            name: self.results[name].content
+            for name, node in self.plan.nodes.items()
+            if node.kind in (Kind.IMAGE, Kind.PACKAGE)
+        }
+        return Release(parts=parts, definitions=definitions, built_in=self.place)
+
+    def _work(self, node: Node, given: inputs.Gives, say: Callable[[str], None]) -> Work:
+        directory = self._state / "work" / self.place / node.id
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings = relocated(inputs.fill(node, {**self._below, **given}), self._replaced)
+        carried = self.plan.carried.get(node.id, "")
+        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say)
+
+    def _given(self) -> inputs.Gives:
+        with self._lock:
+            now = {name: result.gives for name, result in self.results.items() if result.outcome.is_success}
+        return {**self._before, **now}
+
+    def _preview(self, work: Work) -> Preview:
+        try:
+            preview = self._kinds[work.node.kind].preview(work, self._outside)
+        except WorkspaceError:
+            raise
+        except Exception as error:
+            raise self._surprise(work.node, error) from error
+        with self._lock:
+            self.expected[work.node.id] = Expected(preview, _inputs_of(work))
+        return preview
+
+    def _still_expected(self, node: Node, work: Work) -> Preview | None:
+        expected = self.expected.get(node.id)
+        moved = any(
+            self.results[need].outcome is Outcome.CHANGED for need in self.plan.needs[node.id] if need in self.results
+        )
+        if expected is None or moved or expected.inputs != _inputs_of(work):
+            return None
+        return expected.preview
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self.expected.pop(name, None)
+
+    def _settle(self, name: str, result: Result) -> Result:
+        with self._lock:
+            self.results[name] = result
+        seconds = time.monotonic() - self._began.get(name, time.monotonic())
+        self.ledger.outcome(self.run, self.place, name, result, seconds=round(seconds, 3))
+        return result
+
+    def _surprise(self, node: Node, error: Exception) -> Broken:
+        """A failure nobody translated: its trace goes to a private file, because it may hold a secret."""
+        file = self._state / "work" / self.place / node.id / "trace.txt"
+        file.touch(mode=0o600)
+        file.write_text("".join(traceback.format_exception(error)))
+        self._forget(node.id)
+        return Broken(f"{node.id} met an unexpected {type(error).__name__}; the trace is in {file}.")
+
+
+def relocated(settings: dict[str, Any], replaced: Mapping[str, str]) -> dict[str, Any]:
+    """The settings with whole strings replaced: how a rehearsal brings sources that are not here."""
+    return {key: replaced.get(value, value) if isinstance(value, str) else value for key, value in settings.items()}
+
+
+def _inputs_of(work: Work) -> str:
+    return inputs.fingerprint({"settings": work.settings, "carried": work.carried})

@@ -1,0 +1,102 @@
+"""How a stand-in is served: an ASGI application on a free loopback port, with or without TLS, until it is closed."""
+
+import datetime
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_START_SECONDS = 10
+_KEEP_ALIVE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A self-signed certificate for 127.0.0.1 and localhost, and its key, as two PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+def certificate(directory: Path, names: Sequence[str] = ()) -> Certificate:
+    """The certificate kept in `directory`, made at the first call; the key file has mode 0600."""
+    made = Certificate(directory / "certificate.pem", directory / "key.pem")
+    if made.certificate.exists() and made.key.exists():
+        return made
+    directory.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rehearsal")])
+    now = datetime.datetime.now(datetime.UTC)
+    alternatives: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    alternatives += [x509.DNSName(each) for each in ("localhost", *names)]
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=365))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    made.key.touch(mode=0o600)
+    made.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    made.certificate.write_bytes(signed.public_bytes(pem))
+    return made
+
+
+class Served:
+    """An application being served; `url` is where. Close it, or use it as a context manager."""
+
+    def __init__(self, app: Any, tls: Certificate | None = None, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
+        config = uvicorn.Config(
+            app,
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
+        self._thread.start()
+        self._wait()
+
+    def close(self) -> None:
+        """Stop serving; a second call does nothing."""
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+        self._socket.close()
+
+    def __enter__(self) -> "Served":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError(f"the stand-in at {self.url} did not start within {_START_SECONDS} s")
+            time.sleep(0.005)

@@ -1,0 +1,102 @@
+"""One node at work: what a kind is handed, and what it hands back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from workspace.environment import Environment
+from workspace.node import Node
+
+
+class Outcome(StrEnum):
+    """What became of a node. Only `changed` and `unchanged` count as success."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_success(self) -> bool:
+        """True when dependants may start."""
+        return self in (Outcome.CHANGED, Outcome.UNCHANGED)
+
+
+class Certainty(StrEnum):
+    """How far a preview can be believed."""
+
+    EXACT = "exact"
+    DEFERRED = "deferred"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What applying would do. `changes` are short lines such as `create azurerm_subnet.aks`; none means no change.
+
+    `plan` is whatever the kind wants back when it applies exactly this preview (a path or a digest, never a secret).
+    `deletes` counts what would be destroyed or replaced.
+    """
+
+    changes: tuple[str, ...] = ()
+    certainty: Certainty = Certainty.EXACT
+    deletes: int = 0
+    plan: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """True when it is certain that nothing would change."""
+        return self.certainty is Certainty.EXACT and not self.changes
+
+
+@dataclass(frozen=True)
+class Result:
+    """What applying did. `gives` is read by the nodes that need this one and is kept in the ledger: nothing secret.
+
+    `detail` is one line in the past tense. `real` says which parts were real and which stood in, as the client knows.
+    `content` is the content address of what now runs or exists, where the kind has one.
+    """
+
+    outcome: Outcome
+    detail: str = ""
+    gives: Mapping[str, Any] = field(default_factory=dict)
+    content: str = ""
+
+
+def say_nothing(_: str) -> None:
+    """A listener for work whose progress nobody watches."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything a kind is handed about one node.
+
+    `settings` are the node's own with every `Output` replaced by its value. `carried` is the content address that the
+    release brings for this node, empty where it is built here. `directory` is private to this node and environment
+    (mode 0700) and outlives the run. `sources` is the root of the definitions (the checkout). `say` takes one line of
+    progress; it may be called from any thread.
+    """
+
+    node: Node
+    environment: Environment
+    settings: Mapping[str, Any]
+    directory: Path
+    sources: Path
+    carried: str = ""
+    say: Callable[[str], None] = say_nothing
+
+
+class KindModule(Protocol):
+    """What every module in `workspace.kinds` offers; mypy accepts the modules themselves."""
+
+    def preview(self, work: Work, outside: Any, /) -> Preview:
+        """Read only: what would change."""
+
+    def apply(self, work: Work, preview: Preview, outside: Any, /) -> Result:
+        """Make it so, exactly as previewed; harmless when it is so already."""
+
+    def verify(self, work: Work, result: Result, outside: Any, /) -> Result:
+        """Ask reality; return the result completed with what only now is known, or raise."""

@@ -1,0 +1,105 @@
+"""The graph: order, and what is refused with names."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+from workspace import graph
+from workspace.errors import Refused
+from workspace.node import Kind, Node, Output, Stage
+
+
+def node(name: str, *needs: str, owns: tuple[str, ...] = (), **settings: object) -> Node:
+    return Node(name, Kind.PAUSE, Stage.IMAGES, frozenset(needs), settings, owns)
+
+
+def test_each_name_comes_after_its_needs_and_alphabetically_among_equals() -> None:
+    needs = graph.needs([node("web", "db", "cache"), node("db"), node("cache"), node("app", "db")], "dev")
+    assert graph.order(needs) == ("cache", "db", "app", "web")
+
+
+def test_an_output_in_the_settings_is_a_need() -> None:
+    needs = graph.needs([node("db"), node("web", address={"at": [Output("db", "host")]})], "dev")
+    assert needs["web"] == {"db"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([node("a", "b"), node("b", "c"), node("c", "a")], ["circle", "a", "b", "c"]),
+        ([node("web", "db")], ["web", "db", "does not exist"]),
+        ([node("web"), node("web")], ["Two nodes are named web"]),
+        ([node("a", owns=("record x.y A",)), node("b", owns=("record X.y A",))], ["record X.y A", "a", "b"]),
+        ([node("web", "staging/db")], ["web", "staging/db", "a node of staging"]),
+    ],
+)
+def test_a_wrong_graph_is_refused_with_the_names(nodes: list[Node], words: list[str]) -> None:
+    with pytest.raises(Refused) as refusal:
+        graph.needs(nodes, "dev")
+    assert all(word in str(refusal.value) for word in words), str(refusal.value)
+
+
+def test_a_need_from_the_world_is_not_waited_for_but_named() -> None:
+    nodes = [node("record", "world/zone")]
+    assert graph.needs(nodes, "dev") == {"record": frozenset()}
+    assert graph.foreign(nodes, "dev") == {"world/zone"}
+
+
+def test_dependants_are_found_through_others() -> None:
+    needs = graph.needs([node("a"), node("b", "a"), node("c", "b"), node("d")], "dev")
+    assert graph.dependants(needs, "a") == {"b", "c"}
+
+
+def test_the_critical_path_is_the_longest_chain_by_duration() -> None:
+    needs = graph.needs([node("a"), node("b", "a"), node("c"), node("d", "b", "c")], "dev")
+    assert graph.critical_path(needs, {"a": 1, "b": 1, "c": 5, "d": 1}) == (6, ("c", "d"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=80))
+def test_waves_keep_every_edge_and_lose_no_name(pairs: list[tuple[int, int]]) -> None:
+    needs: dict[str, frozenset[str]] = {str(n): frozenset() for pair in pairs for n in pair}
+    for low, high in ((min(p), max(p)) for p in pairs if p[0] != p[1]):
+        needs[str(high)] |= {str(low)}
+    waves = graph.waves(needs)
+    place = {name: number for number, wave in enumerate(waves) for name in wave}
+    assert place.keys() == needs.keys()
+    assert all(place[need] < place[name] for name, its in needs.items() for need in its)
+
+
+def used_outputs(value: Any) -> Iterator[str]:
+    """The steps whose outputs a step takes as inputs, anywhere in it."""
+    if isinstance(value, dict):
+        source = value.get("input")
+        if isinstance(source, dict) and "step" in source:
+            yield f"{source['resourceGroup']}/{source['step']}"
+        for item in value.values():
+            yield from used_outputs(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from used_outputs(item)
+
+
+def test_real_deployment_graphs_come_in_the_recorded_waves(samples: Path) -> None:
+    recorded = json.loads((samples / "graphs/dev/expected-waves.json").read_text())
+    assert len(recorded) == 18
+    for file, expected in recorded.items():
+        pipeline = YAML(typ="safe").load((samples / "graphs/dev" / file).read_text())
+        found = []
+        for group in pipeline["resourceGroups"]:
+            for step in group.get("steps") or []:
+                explicit = [f"{need['resourceGroup']}/{need['step']}" for need in step.get("dependsOn") or []]
+                found.append(node(f"{group['name']}:{step['name']}", *_plain(explicit), *_plain(used_outputs(step))))
+        needs = graph.needs(found, "dev")
+        assert len(needs) == expected["steps"], file
+        assert [_plain(wave) for wave in expected["waves"]] == [list(wave) for wave in graph.waves(needs)], file
+
+
+def _plain(names: Iterable[str]) -> list[str]:
+    """A slash means another environment to us, so these names are written with a colon."""
+    return [name.replace("/", ":") for name in names]
