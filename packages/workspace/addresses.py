@@ -46,11 +46,11 @@ class Addresses(BaseModel):
     programs: Path | None = Field(default=None, description="A folder searched before PATH (a rehearsal's bicep).")
     state: Path = Field(description="Ledger and work folders of this machine.")
     packages: str = Field(default="", description="Where packages are kept by content; none: a folder under state.")
-    sources: dict[str, str] = Field(
-        default_factory=dict, description="Folders used in place of others, for a rehearsal."
+    sources: dict[str, str | dict[str, Any]] = Field(
+        default_factory=dict, description="What a rehearsal uses in place of a source: another path, or whole settings."
     )
-    secrets: Path | None = Field(
-        default=None, description="A 0600 JSON file of template secrets; none: the environment."
+    secrets: dict[str, Path] = Field(
+        default_factory=dict, description="The 0600 file of each secret that a template is handed, by its name."
     )
     poll_seconds: float = Field(default=5.0, description="Longest pause between two looks at a long operation.")
 

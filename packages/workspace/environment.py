@@ -12,8 +12,8 @@ class Environment:
     """One place the workspace is deployed to, or the world that serves all of them.
 
     `follows` names the environment whose proven release is carried here; where it is empty the release is built here.
-    `regions`, `hosts` and `names` are looked up by what they are for (`cluster`, `api`, `app-group`); `sizes` holds, per
-    node, what else differs between environments.
+    `regions`, `hosts` and `names` are looked up by what they are for (`cluster`, `api`, `app-group`); `sizes` holds,
+    per node, what else differs between environments.
     """
 
     name: str

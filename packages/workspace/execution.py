@@ -41,7 +41,7 @@ class Execution:
         kinds: Mapping[Kind, KindModule],
         sources: Path,
         state: Path,
-        replaced: Mapping[str, str] | None = None,
+        replaced: Mapping[str, str | Mapping[str, Any]] | None = None,
         target: Mapping[str, Any] | None = None,
     ) -> None:
         self.plan = plan
@@ -186,9 +186,13 @@ class Execution:
         return Broken(f"{node.id} met an unexpected {type(error).__name__}; the trace is in {file}.")
 
 
-def relocated(settings: dict[str, Any], replaced: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with whole strings replaced: how a rehearsal brings sources that are not here."""
-    return {key: replaced.get(value, value) if isinstance(value, str) else value for key, value in settings.items()}
+def relocated(settings: Mapping[str, Any], replaced: Mapping[str, str | Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings with sources replaced, as a rehearsal does for what is not here; a mapping replaces several at once."""
+    found = dict(settings)
+    for key, value in settings.items():
+        instead = replaced.get(value) if isinstance(value, str) else None
+        found |= {key: instead} if isinstance(instead, str) else (instead or {})
+    return found
 
 
 def _inputs_of(work: Work) -> str:

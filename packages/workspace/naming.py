@@ -56,6 +56,10 @@ _GROUP = r"[\w().-]*[\w()-]", "letters, digits, - _ . ( ) are, no dot at the end
 _LOOSE = r"[a-zA-Z0-9](?:[\w.-]*\w)?", "letters, digits, . _ - are, a letter or digit first"
 _HYPHENS = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?", "letters, digits, - are, no - at either end"
 _SINGLE = r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]*[a-zA-Z0-9]", "letters, digits, single - are, a letter first"
+_BUS = (
+    r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]*[a-zA-Z0-9](?<!-sb)(?<!-mgmt)",
+    "letters, digits, single - are; no -sb or -mgmt",
+)
 _LOWER = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", "lower-case letters, digits, - are, no - at either end"
 _LETTERS_DIGITS = r"[a-zA-Z0-9]+", "letters and digits are"
 _LOWER_DIGITS = r"[a-z0-9]+", "lower-case letters and digits are"
@@ -82,7 +86,7 @@ RULES: Mapping[str, Rule] = {
     "Microsoft.Insights/components": _rule(1, 260, _TITLE),
     "Microsoft.Insights/actionGroups/shortName": _rule(1, 12, _TITLE),
     "Microsoft.ManagedIdentity/userAssignedIdentities": _rule(3, 128, _WORDS),
-    "Microsoft.ServiceBus/namespaces": _rule(6, 50, _SINGLE),
+    "Microsoft.ServiceBus/namespaces": _rule(6, 50, _BUS),
     "Microsoft.DocumentDB/databaseAccounts": _rule(3, 44, _LOWER),
     "Microsoft.Web/serverfarms": _rule(1, 60, _HYPHENS),
     "Microsoft.Web/sites": _rule(2, 60, _HYPHENS),

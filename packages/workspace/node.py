@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-
 TARGET = "target"
 """A name settings may read like a node: what the target's addresses say (`Output(TARGET, "subscription")`)."""
 

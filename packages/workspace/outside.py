@@ -1,10 +1,35 @@
 """Everything outside, at one target's addresses: one client per thing, made when it is first asked for."""
 
+import contextlib
+import threading
+from collections.abc import Callable
 from functools import cached_property
-from types import TracebackType
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from workspace.addresses import Addresses
+from workspace.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from workspace.clients.app_service import AppService
+    from workspace.clients.arm import Arm
+    from workspace.clients.bicep import Bicep
+    from workspace.clients.cluster import Cluster
+    from workspace.clients.engine import Engine
+    from workspace.clients.kustomize import Kustomize
+    from workspace.clients.packages import Packages
+    from workspace.clients.registry import Registry
+    from workspace.clients.resolver import Resolver
+    from workspace.clients.static_site import StaticSite
+    from workspace.clients.terraform import Terraform
+    from workspace.clients.vault import Vault
+    from workspace.clients.web import Web
+    from workspace.clients.zone import Zone
+
+# Imports stand inside: a run loads only the libraries of what it touches, and a command line starts at once.
 
 
 class Outside:
@@ -12,11 +37,184 @@ class Outside:
 
     def __init__(self, addresses: Addresses) -> None:
         self.addresses = addresses
+        self._clusters: dict[tuple[str, str], Cluster] = {}
+        self._lock = threading.RLock()
 
     def __enter__(self) -> "Outside":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of every connection that was opened; a second call does nothing."""
+        with self._lock:
+            for cluster in self._clusters.values():
+                cluster.close()
+            self._clusters.clear()
+        if "registry" in self.__dict__:
+            self.registry.close()
+
+    @cached_property
+    def credential(self) -> "TokenCredential":
+        """Who we are towards Azure."""
+        from workspace.clients.credentials import credential
+
+        return credential(
+            authority=self.addresses.authority,
+            tenant=self.addresses.tenant,
+            identity_file=self.addresses.identity,
+            verify=self._verify,
+        )
+
+    @cached_property
+    def terraform(self) -> "Terraform":
+        """The Terraform engine, with this target's state backend."""
+        from workspace.clients.terraform import Terraform
+
+        return Terraform(
+            backend=self.addresses.terraform_backend,
+            environment=self.addresses.terraform_environment,
+            programs=self.addresses.programs,
+        )
+
+    @cached_property
+    def arm(self) -> "Arm":
+        """Resource groups and deployments."""
+        from workspace.clients.arm import Arm
+
+        return Arm(**self._azure)
+
+    @cached_property
+    def bicep(self) -> "Bicep":
+        """The Bicep compiler."""
+        from workspace.clients.bicep import Bicep
+
+        return Bicep(self.addresses.programs)
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The Docker engine."""
+        from workspace.clients.engine import Engine
+
+        return Engine(self.addresses.engine)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        """The container registry."""
+        from workspace.clients.registry import Registry
+
+        return Registry(
+            self.addresses.registry,
+            host=self.addresses.registry_name,
+            credential=self._token if urlsplit(self.addresses.registry).scheme == "https" else None,
+        )
+
+    @cached_property
+    def packages(self) -> "Packages":
+        """Packages by content."""
+        from workspace.clients.packages import PackageFolder
+
+        return PackageFolder(Path(self.addresses.packages or self.addresses.state / "packages"))
+
+    @cached_property
+    def kustomize(self) -> "Kustomize":
+        """What renders overlays."""
+        from workspace.clients.kustomize import Kustomize
+
+        return Kustomize()
+
+    def cluster(self, group: str, name: str) -> "Cluster":
+        """A managed cluster, with the credentials Azure hands out; asked for once a run."""
+        from workspace.clients.cluster import Cluster
+        from workspace.clients.managed_clusters import ManagedClusters
+
+        with self._lock:
+            if (group, name) not in self._clusters:
+                kubeconfig = ManagedClusters(**self._azure).kubeconfig(group, name)
+                self._clusters[group, name] = Cluster(kubeconfig, token=self._cluster_token)
+            return self._clusters[group, name]
+
+    @cached_property
+    def zone(self) -> "Zone":
+        """Record sets."""
+        from workspace.clients.zone import Zone
+
+        return Zone(**self._azure)
+
+    @cached_property
+    def resolver(self) -> "Resolver":
+        """What the public, and the zone's own servers, say about a name."""
+        from workspace.clients.resolver import Resolver
+
+        return Resolver(nameservers=self.addresses.resolvers or None, authoritative=self.addresses.name_servers or None)
+
+    @cached_property
+    def web(self) -> "Web":
+        """Hosts as the public sees them."""
+        from workspace.clients.web import Web
+
+        return Web(
+            scheme=self.addresses.public_scheme,
+            port=self.addresses.public_port,
+            resolver=self.resolver,
+            verify=self._verify,
+        )
+
+    @cached_property
+    def app_service(self) -> "AppService":
+        """App Service and its Kudu."""
+        from workspace.clients.app_service import AppService
+
+        return AppService(**self._azure, kudu=self.addresses.kudu)
+
+    @cached_property
+    def static_site(self) -> "StaticSite":
+        """Static Web Apps."""
+        from workspace.clients.static_site import StaticSite
+
+        return StaticSite(**self._azure)
+
+    @cached_property
+    def vault(self) -> "Vault":
+        """Secrets in vaults."""
+        from workspace.clients.vault import Vault
+
+        return Vault(credential=self.credential, address=self.addresses.vault, verify=self._verify)
+
+    @property
+    def _verify(self) -> str | bool:
+        return str(self.addresses.certificate) if self.addresses.certificate else True
+
+    @property
+    def _azure(self) -> dict[str, Any]:
+        return {
+            "credential": self.credential,
+            "subscription": self.addresses.subscription,
+            "base_url": self.addresses.resource_manager,
+            "scopes": [self.addresses.scope],
+            "verify": self._verify,
+            "polling_seconds": self.addresses.poll_seconds,
+        }
+
+    def _token(self) -> str:
+        return self.credential.get_token("https://containerregistry.azure.net/.default").token
+
+    def _cluster_token(self) -> str:
+        # The application id of AKS's own Entra server; the same in every tenant.
+        return self.credential.get_token("6dae42f8-4368-4678-94ff-3960e28e3630/.default").token
+
+
+def describe(outside: Outside) -> dict[str, str]:
+    """Which programs of this machine a run would use, by name; what cannot be found is left out."""
+    asked: dict[str, Callable[[], object]] = {
+        "Terraform": lambda: outside.terraform.version(),
+        "Docker engine": lambda: outside.engine.describe(),
+        "registry": lambda: outside.registry.describe(),
+        "Kustomize": lambda: outside.kustomize.provenance(),
+    }
+    found: dict[str, str] = {}
+    for name, ask in asked.items():
+        with contextlib.suppress(WorkspaceError):
+            found[name] = str(ask())
+    return found

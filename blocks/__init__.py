@@ -1,0 +1,1 @@
+"""Prefect blocks: with which keys and at which addresses a promotion works."""

@@ -1,0 +1,40 @@
+"""What and where: the facts of this workspace, as data. An environment is one file here and one word below."""
+
+import importlib
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from workspace.environment import Environment
+from workspace.errors import Refused
+from workspace.node import Node
+
+EnvironmentName = Literal["world", "dev", "staging", "prod"]
+
+SOURCES = Path(__file__).resolve().parent.parent
+"""The checkout: where the definitions are."""
+
+_DEFINITIONS = ("infra", "packages/app/infrastructure", "deployments")
+
+
+def environments() -> tuple[EnvironmentName, ...]:
+    """Every environment, the world first."""
+    return cast(tuple[EnvironmentName, ...], get_args(EnvironmentName))
+
+
+def find(name: str) -> Environment:
+    """The environment of that name; refused when there is none."""
+    if name not in environments():
+        raise Refused(f"There is no environment {name!r}; there are {', '.join(environments())}.")
+    return cast(Environment, importlib.import_module(f"deployments.{name}").environment)
+
+
+def nodes(place: Environment, *, fresh: bool = False) -> tuple[Node, ...]:
+    """The catalogue for one environment; `fresh` asks for everything that is built to be built again."""
+    from deployments import catalogue
+
+    return tuple(catalogue.nodes(place, fresh=fresh))
+
+
+def definitions() -> list[Path]:
+    """The folders whose content is what a release is made from."""
+    return [SOURCES / folder for folder in _DEFINITIONS]

@@ -1,0 +1,440 @@
+"""Every node of the workspace: what there is, what each needs, what each owns. Adding a service is rows here.
+
+Needs that the settings imply (`Output(...)`) are not written twice. Ids are those of docs/pipeline.md; the facts behind
+them (names, hosts, ports, sizes) stand in the environments' files and in `infra/terraform/environments`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from workspace.environment import Environment
+from workspace.errors import Refused
+from workspace.node import TARGET, Kind, Node, Output, Stage
+
+_SIZES = Path(__file__).resolve().parent.parent / "infra" / "terraform" / "environments"
+_OVERLAYS = "infra/kubernetes/overlays"
+
+
+@dataclass(frozen=True)
+class Container:
+    """A service that runs in the cluster.
+
+    `secrets` maps keys of its Kubernetes secret to secrets of its vault, `by_hand` names the secrets of the vault that
+    a person puts there, `values` maps keys to outputs of its stack. `config` maps keys of its config map to such
+    outputs. `data` names the shared stacks that write into its vault, `calls` the services that must answer before it
+    starts, `subnets` variables of its stack that name subnets other than its own.
+    """
+
+    name: str
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    by_hand: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    subnets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class App:
+    """A part of the App on Azure PaaS. `output` begins the names of its outputs in main.bicep."""
+
+    name: str
+    output: str
+    source: str
+    after: tuple[str, ...] = ()
+    is_site: bool = False
+
+
+CONTAINERS = (
+    Container("chain", values={"azure_client_id": "identity_client_id"}, subnets={"aks_subnet_id": "aks"}),
+    Container(
+        "publisher",
+        secrets={
+            "servicebus_connection": "servicebus-connection",
+            "appinsights_connection": "appinsights-connection",
+        },
+        config={"key_vault_url": "key_vault_uri"},
+        calls=("chain",),
+    ),
+    Container(
+        "story-generator",
+        secrets={
+            "postgres_connection_string": "postgres-connection-string",
+            "redis_connection_string": "redis-connection-string",
+            "anthropic_api_key": "anthropic-api-key",
+            "openai_api_key": "openai-api-key",
+            "appinsights_connection": "appinsights-connection",
+        },
+        by_hand=("anthropic-api-key", "openai-api-key"),
+        config={"key_vault_url": "key_vault_uri"},
+        data=("postgresql", "redis"),
+    ),
+)
+
+APPS = (
+    App("api", "api", "packages/app/api/publish"),
+    App("admin-api", "adminApi", "packages/app/admin-api/publish", after=("api",)),
+    App("pwa", "staticWebApp", "packages/app/pwa/publish", after=("api",), is_site=True),
+)
+
+
+def nodes(
+    place: Environment,
+    *,
+    containers: Sequence[Container] = CONTAINERS,
+    apps: Sequence[App] = APPS,
+    fresh: bool = False,
+) -> Iterable[Node]:
+    """Every node of one environment; `fresh` asks that images and packages be built again."""
+    if place.is_world:
+        return list(_world(place))
+    return [
+        *_shared(place, containers),
+        *_app_base(place),
+        *(node for each in containers for node in _container(place, each, fresh=fresh)),
+        *_cluster(place, containers),
+        *(node for each in apps for node in _app(place, each, fresh=fresh)),
+    ]
+
+
+def by_hand(places: Iterable[Environment]) -> dict[str, list[str]]:
+    """The secrets a person puts into vaults, by vault: what a rehearsal has to bring itself."""
+    return {
+        place.names[f"{each.name}-vault"]: list(each.by_hand)
+        for place in places
+        for each in CONTAINERS
+        if each.by_hand and not place.is_world
+    }
+
+
+def _world(place: Environment) -> Iterator[Node]:
+    yield replace(
+        _stack(place, "state-backend", Stage.ZONE, {}),
+        owns=(f"Microsoft.Storage/storageAccounts {place.names['state-account']}",),
+        about="Terraform's state",
+    )
+    yield replace(
+        _stack(place, "zone", Stage.ZONE, {}, needs=("state-backend",)),
+        owns=(
+            f"Microsoft.Network/dnsZones {place.names['zone']}",
+            f"Microsoft.Resources/resourceGroups {place.names['zone-group']}",
+        ),
+        about="the public zone, one for all environments",
+    )
+    yield replace(
+        _stack(
+            place, "registry", Stage.ZONE,
+            {"resource_group_name": Output("zone", "resource_group_name")}, needs=("state-backend",),
+        ),
+        owns=(f"Microsoft.ContainerRegistry/registries {place.names['registry']}",),
+        about="the registry, one for all environments",
+    )  # fmt: skip
+
+
+def _shared(place: Environment, containers: Sequence[Container]) -> Iterator[Node]:
+    group = {
+        "resource_group_name": Output("network", "resource_group_name"),
+        "location": Output("network", "location"),
+    }
+    watch = {
+        "workspace_id": Output("monitoring", "workspace_id"),
+        "action_group_id": Output("monitoring", "action_group_id"),
+    }
+    vaults = {
+        data: {
+            each.name.replace("-", ""): Output(each.name, "key_vault_id") for each in containers if data in each.data
+        }
+        for data in ("postgresql", "redis")
+    }
+    stage = Stage.SHARED_INFRASTRUCTURE
+    network = _size(place, "network")
+    yield replace(
+        _stack(place, "network", stage, {}),
+        owns=(
+            f"Microsoft.Resources/resourceGroups {network['resource_group_name']}",
+            f"Microsoft.Network/virtualNetworks {network['vnet_name']}",
+        ),
+    )
+    yield _stack(place, "monitoring", stage, group)
+    yield _stack(
+        place, "postgresql", stage,
+        group | watch | {
+            "vnet_id": Output("network", "vnet_id"),
+            "delegated_subnet_id": Output("network", "subnet_ids.postgresql"),
+            "connection_secret_vault_ids": vaults["postgresql"],
+        },
+        owns={"server_name": "Microsoft.DBforPostgreSQL/flexibleServers"},
+    )  # fmt: skip
+    yield _stack(
+        place, "redis", stage,
+        group | watch | {
+            "vnet_id": Output("network", "vnet_id"),
+            "subnet_id": Output("network", "subnet_ids.redis"),
+            "connection_secret_vault_ids": vaults["redis"],
+        },
+        owns={"name": "Microsoft.Cache/redisEnterprise"},
+    )  # fmt: skip
+    yield _stack(
+        place, "cluster", stage,
+        group | watch | {
+            "subnet_id": Output("network", "subnet_ids.aks"),
+            "registry_id": Output("world/registry", "registry_id"),
+        },
+        owns={"name": "Microsoft.ContainerService/managedClusters"},
+    )  # fmt: skip
+
+
+def _vaults(containers: Sequence[Container], data: str) -> dict[str, Output]:
+    """The vaults a shared stack writes its connection strings into, by the name the service has there."""
+    return {each.name.replace("-", ""): Output(each.name, "key_vault_id") for each in containers if data in each.data}
+
+
+def _app_base(place: Environment) -> Iterator[Node]:
+    size = place.size("app-base")
+    yield Node(
+        "app-base",
+        Kind.TEMPLATE,
+        Stage.SHARED_INFRASTRUCTURE,
+        settings={
+            "name": "app-base",
+            "template": "packages/app/infrastructure/main.bicep",
+            "parameters_file": f"packages/app/infrastructure/params.{place.name}.json",
+            "parameters": dict(size.get("parameters", {})),
+            "secure": {
+                name: {"file": Output(TARGET, f"secrets.{name}")} for name in ("jwtRsaPrivateKey", "jwtRsaPublicKey")
+            },
+            "group": place.names["app-group"],
+            "location": place.regions["app"],
+        },
+        owns=(
+            f"Microsoft.Resources/resourceGroups {place.names['app-group']}",
+            f"Microsoft.Web/sites {place.names['api']}",
+            f"Microsoft.Web/sites {place.names['admin-api']}",
+            f"Microsoft.Web/staticSites {place.names['pwa']}",
+        ),
+        about="everything the App stands on, by Bicep",
+    )
+
+
+def _container(place: Environment, service: Container, *, fresh: bool) -> Iterator[Node]:
+    name = service.name
+    yield _stack(
+        place, name, Stage.SHARED_INFRASTRUCTURE,
+        {
+            "resource_group_name": Output("network", "resource_group_name"),
+            "location": Output("network", "location"),
+            "subnet_id": Output("network", f"subnet_ids.{name}"),
+            "workspace_id": Output("monitoring", "workspace_id"),
+            "action_group_id": Output("monitoring", "action_group_id"),
+            **{variable: Output("network", f"subnet_ids.{subnet}") for variable, subnet in service.subnets.items()},
+        },
+        owns={
+            "key_vault_name": "Microsoft.KeyVault/vaults",
+            "storage_account_name": "Microsoft.Storage/storageAccounts",
+        },
+    )  # fmt: skip
+    yield Node(
+        f"{name}-image",
+        Kind.IMAGE,
+        Stage.IMAGES,
+        settings={
+            "repository": name,
+            "context": ".",
+            "dockerfile": f"infra/docker/{name}/Dockerfile",
+            "fresh": fresh,
+            "login_server": Output("world/registry", "login_server"),
+        },
+    )
+    yield from _in_cluster(place, service)
+
+
+def _in_cluster(place: Environment, service: Container) -> Iterator[Node]:
+    name, workload = service.name, f"mystira-{service.name}"
+    yield Node(
+        f"{name}-secrets",
+        Kind.SECRET,
+        Stage.CLUSTER_ROLLOUT,
+        needs=frozenset({"namespace", *service.data}),
+        settings={
+            **_at(place),
+            "name": f"{workload}-secrets",
+            "keys": {
+                key: {"vault": Output(name, "key_vault_name"), "secret": secret}
+                for key, secret in service.secrets.items()
+            }
+            | {key: {"value": Output(name, output)} for key, output in service.values.items()},
+        },
+    )
+    first = {f"{name}-secrets", "workload-identity", "gateway", *(f"{each}-rollout" for each in service.calls)}
+    images = {name: Output(f"{name}-image", "reference")}
+    yield replace(
+        _workload(place, f"{name}-rollout", name, images=images, set=_identity_and_config(service)),
+        needs=frozenset(first),
+        owns=(f"kubernetes/workload {workload}",),
+    )
+    yield _record(place, f"{name}-record", place.hosts[name], "A", [Output("gateway", "address")], 300)
+    yield Node(
+        f"{name}-certificate",
+        Kind.CERTIFICATE,
+        Stage.NAMES,
+        needs=frozenset({f"{name}-record", "issuers", f"{name}-rollout"}),
+        settings={**_at(place), "name": f"{workload}-tls"},
+    )
+    yield Node(
+        f"{name}-check",
+        Kind.CHECK,
+        Stage.VERIFICATION,
+        needs=frozenset({f"{name}-certificate", f"{name}-rollout"}),
+        settings={
+            "host": place.hosts[name],
+            "path": "/health",
+            "expect": {"digest": Output(f"{name}-image", "digest")},
+        },
+    )
+
+
+def _identity_and_config(service: Container) -> list[dict[str, Any]]:
+    """What only Terraform knows and manifests need: who the pods are in Azure, and where their vault is."""
+    name = f"mystira-{service.name}"
+    client = {
+        "kind": "ServiceAccount",
+        "name": f"{name}-sa",
+        "path": r"metadata.annotations.azure\.workload\.identity/client-id",
+        "value": Output(service.name, "identity_client_id"),
+    }
+    config = [
+        {"kind": "ConfigMap", "name": f"{name}-config", "path": f"data.{key}", "value": Output(service.name, output)}
+        for key, output in service.config.items()
+    ]
+    return [client, *config]
+
+
+def _cluster(place: Environment, containers: Sequence[Container]) -> Iterator[Node]:
+    yield _stack(
+        place, "workload-identity", Stage.SHARED_INFRASTRUCTURE,
+        {
+            "oidc_issuer_url": Output("cluster", "oidc_issuer_url"),
+            "identity_ids": {f"mystira-{each.name}-sa": Output(each.name, "identity_id") for each in containers},
+        },
+    )  # fmt: skip
+    yield _workload(place, "namespace", "namespace")
+    yield _workload(
+        place, "cert-manager", "cert-manager", namespace="cert-manager", external_images=["quay.io/jetstack/"]
+    )
+    yield replace(_workload(place, "issuers", "issuers"), needs=frozenset({"cert-manager", "namespace"}))
+    yield replace(_workload(place, "gateway", "gateway"), needs=frozenset({"namespace"}))
+
+
+def _app(place: Environment, app: App, *, fresh: bool) -> Iterator[Node]:
+    name, host = app.name, place.hosts[app.name]
+    where = {"group": place.names["app-group"], "package": Output(f"{name}-package", "sha256")}
+    yield Node(
+        f"{name}-package",
+        Kind.PACKAGE,
+        Stage.IMAGES,
+        settings={"name": name, "source": app.source, "fresh": fresh},
+    )
+    if app.is_site:
+        target, settings = "site", where | {"name": Output("app-base", "staticWebAppName")}
+    else:
+        target = "app"
+        settings = where | {
+            "site": Output("app-base", f"{app.output}AppServiceName"),
+            "slot": place.names.get("slot", ""),
+            "health": "/health",
+        }
+    yield Node(
+        name, Kind.SITE if app.is_site else Kind.APP, Stage.APP_SERVICES, needs=frozenset(app.after), settings=settings
+    )
+    ready = {name}
+    if host != place.hosts.get("apex"):
+        yield _record(place, f"{name}-record", host, "CNAME", [Output(name, "host")], 3600)
+        ready.add(f"{name}-record")
+    if not app.is_site:
+        proof = [Output("app-base", "customDomainVerificationId")]
+        yield _record(place, f"{name}-ownership", f"asuid.{host}", "TXT", proof, 3600)
+        ready.add(f"{name}-ownership")
+    yield Node(
+        f"{name}-binding",
+        Kind.BINDING,
+        Stage.NAMES,
+        needs=frozenset(ready),
+        settings={
+            "target": target,
+            "group": place.names["app-group"],
+            "name": settings["name" if app.is_site else "site"],
+            "host": host,
+        },
+    )
+    yield Node(
+        f"{name}-check",
+        Kind.CHECK,
+        Stage.VERIFICATION,
+        needs=frozenset({f"{name}-binding"}),
+        settings={
+            "host": host,
+            "path": "/" if app.is_site else "/health",
+            "expect": {"sha256": Output(f"{name}-package", "sha256")},
+        },
+    )
+
+
+def _workload(place: Environment, node: str, overlay: str, **settings: Any) -> Node:
+    where = {**_at(place), "overlay": f"{_OVERLAYS}/{place.name}/{overlay}"}
+    return Node(node, Kind.WORKLOAD, Stage.CLUSTER_ROLLOUT, settings=where | settings)
+
+
+def _record(place: Environment, node: str, host: str, kind: str, values: list[Output], ttl: int) -> Node:
+    zone = place.names["zone"]
+    if not host.endswith("." + zone):
+        raise Refused(f"{host} is not in the zone {zone}; correct the hosts of {place.name}.")
+    return Node(
+        node,
+        Kind.RECORD,
+        Stage.NAMES,
+        needs=frozenset({"world/zone"}),
+        settings={
+            "zone": zone,
+            "group": Output("world/zone", "resource_group_name"),
+            "name": host.removesuffix("." + zone),
+            "type": kind,
+            "ttl": ttl,
+            "values": values,
+        },
+        owns=(f"record {host} {kind}",),
+    )
+
+
+def _at(place: Environment) -> dict[str, Any]:
+    cluster = {"group": Output("cluster", "resource_group_name"), "name": Output("cluster", "cluster_name")}
+    return {"cluster": cluster, "namespace": place.names["namespace"]}
+
+
+def _stack(
+    place: Environment,
+    root: str,
+    stage: Stage,
+    variables: Mapping[str, Any],
+    *,
+    needs: tuple[str, ...] = (),
+    owns: Mapping[str, str] | None = None,
+) -> Node:
+    size = _size(place, root)
+    named = tuple(f"{kind} {size[key]}" for key, kind in (owns or {}).items() if key in size)
+    settings = {"root": root, "variables": {"subscription_id": Output(TARGET, "subscription"), **size, **variables}}
+    return Node(root, Kind.STACK, stage, needs=frozenset(needs), settings=settings, owns=named)
+
+
+def _size(place: Environment, root: str) -> dict[str, Any]:
+    file = _SIZES / place.name / f"{root}.tfvars.json"
+    try:
+        sizes: dict[str, Any] = json.loads(file.read_text())
+    except FileNotFoundError as error:
+        raise Refused(
+            f"{place.name} says nothing about the stack {root}; write {file.name} in {file.parent.name}."
+        ) from error
+    return sizes

@@ -1,0 +1,285 @@
+"""Everything on one machine: a Prefect server, a worker and a rehearsal, and promotions through them.
+
+`python -m deployments.machine promote` is what `make promote` runs. What it starts it stops, unless told to keep it.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from platformdirs import user_state_path
+from rich.console import Console
+from rich.live import Live
+from workspace.addresses import Addresses
+from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
+from workspace.ledger import Ledger
+
+import deployments
+from deployments import catalogue, processes
+from deployments.processes import Process
+from deployments.progress import Watched
+
+_START_SECONDS = 90
+_LOOK_SECONDS = 0.2
+_ORDER = ("world", "dev", "staging")
+
+application = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+console = Console(highlight=False)
+
+
+class Machine:
+    """The processes of one checkout on this machine, and where their state is."""
+
+    def __init__(self, state: Path | None = None) -> None:
+        checkout = hashlib.sha256(str(deployments.SOURCES).encode()).hexdigest()[:8]
+        chosen = os.environ.get("MYSTIRA_STATE")
+        self.state = state or (Path(chosen) if chosen else user_state_path("mystira-workspace") / checkout)
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.api = ""
+        self._running: list[Process] = []
+
+    @property
+    def _list(self) -> Path:
+        return self.state / "processes.json"
+
+    @property
+    def addresses(self) -> Addresses:
+        """The rehearsal's addresses."""
+        return Addresses.model_validate_json((self.state / "rehearsal" / "addresses.json").read_text())
+
+    def up(self, say: Callable[[str], None], *, keep: bool) -> None:
+        """Start what is not running yet: rehearsal, server, worker; register everything with the server."""
+        self._running = processes.remembered(self._list)
+        if len(self._running) == 3:
+            say("using what was left running")
+            self.api = (self.state / "api").read_text()
+            self._register()
+            return
+        self.down()
+        say("starting the rehearsal and the Prefect server")
+        port = processes.free_port()
+        self.api = f"http://127.0.0.1:{port}/api"
+        (self.state / "api").write_text(self.api)
+        addresses = self.state / "rehearsal" / "addresses.json"
+        addresses.parent.mkdir(exist_ok=True, mode=0o700)
+        addresses.unlink(missing_ok=True)
+        places = map(deployments.find, deployments.environments())
+        (addresses.parent / "by-hand.json").write_text(json.dumps(catalogue.by_hand(places)))
+        rehearsal = ["-m", "workspace.rehearsal", "--directory", str(self.state / "rehearsal")]
+        self._start("rehearsal", [*rehearsal, "--state", str(self.state / "runs")], keep=keep)
+        self._start("server", ["-m", "deployments.server", str(port)], keep=keep)
+        self._wait("rehearsal", addresses.exists)
+        self._wait("server", self._server_answers)
+        say("registering blocks and deployments")
+        self._register()
+        worker = ["-m", "prefect", "worker", "start", "--pool", "workspace", "--type", "process"]
+        self._start("worker", [*worker, "--name", "this-machine", "--limit", "4"], keep=keep)
+
+    def down(self) -> None:
+        """End what we started, newest first."""
+        for process in reversed(processes.remembered(self._list) or self._running):
+            process.end()
+        self._list.unlink(missing_ok=True)
+        self._running = []
+
+    def fault(self, name: str) -> None:
+        """Put a fault in force for the rehearsal, or none for an empty name; refused when there is no such fault."""
+        known = json.loads((Path(deployments.__file__).parent / "faults.json").read_text())
+        if name and name not in known:
+            raise Refused(f"There is no fault {name!r}; there are {', '.join(sorted(known))}.")
+        (self.state / "rehearsal").mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.state / "rehearsal" / "faults.json").write_text(json.dumps(known[name] if name else []))
+
+    def promote(self, environment: str) -> Watched:
+        """Run promote/ENVIRONMENT through Prefect and show it live; the watched run, ended."""
+        ledger = Ledger(self.state / "runs")
+        seen = ledger.last_number()
+        run = asyncio.run(self._ask(f"promote/{environment}"))
+        watched = Watched(environment)
+        with Live(console=console, refresh_per_second=8, transient=True) as live:
+            looked = 0.0
+            while watched.ended is None:
+                for entry in ledger.after(seen, run=run):
+                    watched.hear(entry)
+                    seen = entry.number
+                live.update(watched.view())
+                time.sleep(_LOOK_SECONDS)
+                if time.monotonic() - looked > 2 and watched.ended is None:
+                    looked = time.monotonic()
+                    self._look_after(run, watched)
+        ledger.close()
+        return watched
+
+    def _look_after(self, run: str, watched: Watched) -> None:
+        """Raise when the run cannot go on: a process of ours is gone, or Prefect says it ended without our ledger."""
+        for process in self._running:
+            if not process.alive:
+                raise Broken(
+                    f"The {process.name} stopped while promote/{watched.environment} was at work. What is done is in "
+                    f"the ledger and is not done again: run `make promote` once more. Its log: {process.log}"
+                )
+        state = self._state_of(run)
+        if state.get("type") in ("FAILED", "CRASHED", "CANCELLED") and watched.ended is None:
+            watched.ended = {"success": False, "sentence": state.get("message") or f"the run ended {state['type']}"}
+
+    def _state_of(self, run: str) -> dict[str, Any]:
+        try:
+            answer = httpx.get(f"{self.api}/flow_runs/{run}", timeout=10)
+            state: dict[str, Any] = answer.json().get("state") or {}
+        except (httpx.HTTPError, ValueError):
+            return {}
+        return state
+
+    async def _ask(self, name: str) -> str:
+        os.environ["PREFECT_API_URL"] = self.api
+        from prefect.deployments import run_deployment
+
+        run = await run_deployment(name, timeout=0, as_subflow=False)  # type: ignore[misc]
+        return str(run.id)
+
+    def _register(self) -> None:
+        targets = self.state / "rehearsal" / "addresses.json"
+        stamp = hashlib.sha256(targets.read_bytes() + (deployments.SOURCES / "prefect.yaml").read_bytes()).hexdigest()
+        registered = self.state / "registered"
+        if registered.exists() and registered.read_text() == stamp + self.api:
+            return
+        process = self._run("register", ["-m", "deployments.register", "--addresses", str(targets)])
+        while process.alive:
+            time.sleep(0.05)
+        if "error" in process.last_words().lower() or "No " in process.last_words():
+            raise Broken(f"Registering with the Prefect server failed: {process.last_words(3)}")
+        registered.write_text(stamp + self.api)
+
+    def _start(self, name: str, arguments: list[str], *, keep: bool) -> None:
+        self._running.append(self._run(name, arguments, keep=keep))
+        processes.remember(self._list, self._running)
+
+    def _run(self, name: str, arguments: list[str], *, keep: bool = False) -> Process:
+        logs = self.state / "logs"
+        return processes.start(name, [sys.executable, *arguments], logs, self._environment(), outlive=keep)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PREFECT_API_URL": self.api,
+            "PREFECT_HOME": str(self.state / "prefect"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_CLIENT_MAX_RETRIES": "8",
+        }
+
+    def _server_answers(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.api}/health", timeout=2).status_code == httpx.codes.OK
+        return False
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        process = next(each for each in self._running if each.name == name)
+        deadline = time.monotonic() + _START_SECONDS
+        while not ready():
+            if not process.alive:
+                raise Broken(f"The {name} did not start:\n{process.last_words()}")
+            if time.monotonic() > deadline:
+                raise Unsettled(f"The {name} is not ready after {_START_SECONDS} s; its log: {process.log}")
+            time.sleep(0.1)
+
+
+@application.command()
+def promote(
+    keep: Annotated[bool, typer.Option(help="Leave server, worker and rehearsal running afterwards.")] = False,
+    fault: Annotated[str, typer.Option(help="Practise a fault by name; `faults` lists them.")] = "",
+    environment: Annotated[list[str] | None, typer.Option(help="Promote only these, in this order.")] = None,
+) -> None:
+    """Promote world, dev and staging through Prefect in a rehearsal, and show what happened."""
+    machine = Machine()
+    with _sentences(), _stopping(machine, keep=keep):
+        began = time.monotonic()
+        machine.fault(fault)
+        with console.status("starting") as status:
+            machine.up(lambda line: status.update(line), keep=keep)
+        console.print(f"Prefect answers at {machine.api.removesuffix('/api')} ({time.monotonic() - began:.0f} s).")
+        runs = [_promoted(machine, each) for each in environment or _ORDER]
+        _close(machine, runs, keep=keep)
+
+
+@application.command()
+def down() -> None:
+    """Stop what `promote --keep` left running."""
+    Machine().down()
+    console.print("Nothing of ours is running any more.")
+
+
+@application.command()
+def clean() -> None:
+    """Stop everything and forget the rehearsal: its cloud, its ledger, its Prefect database."""
+    machine = Machine()
+    machine.down()
+    shutil.rmtree(machine.state, ignore_errors=True)
+
+
+@application.command()
+def faults() -> None:
+    """List the faults that can be practised."""
+    for name, entries in sorted(json.loads((Path(__file__).parent / "faults.json").read_text()).items()):
+        console.print(f"{name:24} {entries[0].get('about', '')}")
+
+
+def _promoted(machine: Machine, environment: str) -> Watched:
+    watched = machine.promote(environment)
+    console.print(watched.table(machine.addresses.parts))
+    ended = watched.ended or {}
+    console.print(str(ended.get("sentence", "")), style="green" if ended.get("success") else "red")
+    if not ended.get("success"):
+        raise Broken(str(ended.get("sentence", "")))
+    return watched
+
+
+def _close(machine: Machine, runs: list[Watched], *, keep: bool) -> None:
+    console.print("\nReal and stand-in in this rehearsal:")
+    for name, what in machine.addresses.parts.items():
+        console.print(f"  {name}: {what}", style="dim")
+    if keep:
+        console.print(f"\nLeft running: the UI is at {machine.api.removesuffix('/api')}; `make down` stops it.")
+    else:
+        console.print("\nEverything is stopped; `make promote KEEP=1` leaves it running, with its UI.")
+    changed = sum(1 for run in runs for body in run.outcomes.values() if body["outcome"] == "changed")
+    if not changed:
+        console.print("Nothing changed: every environment already is what it should be.", style="green")
+
+
+@contextlib.contextmanager
+def _stopping(machine: Machine, *, keep: bool) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if not keep:
+            machine.down()
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """End on one sentence and a non-zero exit, never on a trace."""
+    try:
+        yield
+    except WorkspaceError as error:
+        console.print(str(error), style="bold red")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        console.print("Interrupted; what is done is in the ledger, and running again goes on there.", style="yellow")
+        raise typer.Exit(130) from error
+
+
+if __name__ == "__main__":
+    application()

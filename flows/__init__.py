@@ -1,0 +1,1 @@
+"""In what order: one screen per flow. Start reading at `flows/promote.py`."""

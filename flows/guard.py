@@ -1,0 +1,36 @@
+"""What every flow checks before it starts, and how a refusal is told: in a sentence, without a trace."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec
+
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import deployment
+from prefect.states import Failed
+from workspace.errors import Refused, WorkspaceError
+
+P = ParamSpec("P")
+
+
+def deployment_fits(environment: str) -> None:
+    """Refuse a run whose environment is not that of its deployment: its parameters are defaults, not pins."""
+    name = deployment.name
+    if name and name != environment:
+        raise Refused(
+            f"The deployment promote/{name} was asked to promote {environment}; run promote/{environment} instead."
+        )
+
+
+def told(function: Callable[P, Awaitable[State[Any]]]) -> Callable[P, Awaitable[State[Any]]]:
+    """End on the sentence of a refusal or a failure as the run's state, instead of raising it."""
+
+    @functools.wraps(function)
+    async def telling(*arguments: P.args, **named: P.kwargs) -> State[Any]:
+        try:
+            return await function(*arguments, **named)
+        except WorkspaceError as error:
+            get_run_logger().error("%s", error)
+            return Failed(name=type(error).__name__, message=str(error))
+
+    return telling

@@ -1,0 +1,39 @@
+"""Promote the whole workspace to one environment: start reading here."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from workspace.node import Stage
+
+import deployments
+from deployments import EnvironmentName
+from flows import app_services, cluster_rollout, guard, images, names, settle, shared_infrastructure, verification, zone
+from tasks import approval, preview, record, target
+
+STAGES = {
+    Stage.ZONE: zone.zone,
+    Stage.SHARED_INFRASTRUCTURE: shared_infrastructure.shared_infrastructure,
+    Stage.IMAGES: images.images,
+    Stage.CLUSTER_ROLLOUT: cluster_rollout.cluster_rollout,
+    Stage.APP_SERVICES: app_services.app_services,
+    Stage.NAMES: names.names,
+    Stage.VERIFICATION: verification.verification,
+}
+
+
+@flow(name="promote", flow_run_name="promote-{environment}", persist_result=False)
+@guard.told
+async def promote(environment: EnvironmentName, fresh: bool = False) -> State[Any]:
+    """Bring one environment to its release: dev builds one, the others carry what the one before proved.
+
+    `fresh` builds every image and package again, even where nothing of ours changed.
+    """
+    guard.deployment_fits(environment)
+    place = deployments.find(environment)
+    async with target.opened(place, deployments.nodes(place, fresh=fresh), deployments.SOURCES) as step:
+        step.execution.begin()
+        previews = await preview.plan(step)
+        await approval.asked(step, previews)
+        await settle.Settling(step).every(STAGES)
+        return await record.outcome(step, deployments.definitions())

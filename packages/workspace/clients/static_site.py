@@ -1,0 +1,206 @@
+"""Static Web Apps: upload a package through ARM, know what is deployed, and bind custom domains."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.pipeline.transport import HttpTransport
+from azure.core.polling import LROPoller
+from azure.mgmt.web import WebSiteManagementClient, models
+
+from workspace import diagnosis
+from workspace.errors import Broken, Unsettled
+
+_MARK = "MYSTIRA_WORKSPACE_PACKAGE"
+_LONGEST_PAUSE = 10.0
+_GROWTH = 1.5
+_READY = "Ready"
+_LOST = ("Failed", "Unhealthy")
+
+Say = Callable[[str], None]
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A custom domain of a site. `token` is what a TXT record must hold where the domain is proved by TXT."""
+
+    host: str
+    status: str
+    token: str = ""
+    error: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """True when the site answers under this name with its certificate."""
+        return self.status == _READY
+
+
+class StaticSite:
+    """The Static Web Apps of one subscription; may be shared between threads."""
+
+    def __init__(
+        self,
+        *,
+        credential: TokenCredential | None,
+        subscription: str,
+        base_url: str = "https://management.azure.com",
+        scopes: Sequence[str] = (),
+        verify: str | bool = True,
+        transport: HttpTransport[Any, Any] | None = None,
+        polling_seconds: float = 2.0,
+    ) -> None:
+        settings: dict[str, Any] = {
+            "credential_scopes": list(scopes) or [f"{base_url.rstrip('/')}/.default"],
+            "connection_verify": verify,
+            "polling_interval": polling_seconds,
+            "retry_total": 3,
+            "retry_status": 0,
+            "retry_backoff_factor": 0.1,
+        }
+        if transport is not None:
+            settings["transport"] = transport
+        if credential is None:
+            settings["authentication_policy"] = SansIOHTTPPolicy()
+        self._client = WebSiteManagementClient(
+            credential or cast(TokenCredential, object()), subscription, base_url, **settings
+        )
+        self._sites = self._client.static_sites
+        self._polling = polling_seconds
+
+    def host(self, group: str, name: str) -> str:
+        """The site's own host name; empty when there is no such site."""
+        try:
+            with _asking(f"site {name}"):
+                return self._sites.get_static_site(group, name).default_hostname or ""
+        except _Missing:
+            return ""
+
+    def deployed(self, group: str, name: str) -> str:
+        """The SHA-256 of the package we deployed last; empty when there is none.
+
+        Azure keeps no content address of a site, so it is kept in one app setting that is written after the upload.
+        """
+        return self._settings(group, name).get(_MARK, "").removeprefix("sha256:")
+
+    def deploy(self, group: str, name: str, url: str, sha256: str, *, say: Say = _nothing) -> bool:
+        """Have Azure fetch the package at this URL and serve it; False when it is served already.
+
+        The URL may hold a signature and is shown nowhere.
+        """
+        settings = self._settings(group, name)
+        if settings.get(_MARK) == f"sha256:{sha256}":
+            return False
+        wanted = models.StaticSiteZipDeploymentARMResource(
+            properties=models.StaticSiteZipDeployment(
+                app_zip_url=url, deployment_title=f"sha256:{sha256}", provider="mystira-workspace"
+            )
+        )
+        with _asking(f"the upload to site {name}"):
+            _finish(
+                self._sites.begin_create_zip_deployment_for_static_site(group, name, wanted), f"the upload to {name}"
+            )
+        say(f"{name} took the package {sha256[:12]}…")
+        with _asking(f"the settings of site {name}"):
+            self._sites.create_or_update_static_site_app_settings(
+                group, name, models.StringDictionary(properties={**settings, _MARK: f"sha256:{sha256}"})
+            )
+        return True
+
+    def domain(self, group: str, name: str, host: str) -> Domain | None:
+        """The custom domain as Azure sees it; None when the site has none of that name."""
+        try:
+            with _asking(f"domain {host} of site {name}"):
+                found = self._sites.get_static_site_custom_domain(group, name, host)
+        except _Missing:
+            return None
+        status = str(getattr(found.status, "value", found.status) or "")
+        return Domain(host, status, found.validation_token or "", found.error_message or "")
+
+    def bind(
+        self,
+        group: str,
+        name: str,
+        host: str,
+        *,
+        validation: str = "cname-delegation",
+        deadline_seconds: float = 600,
+        say: Say = _nothing,
+    ) -> bool:
+        """Make the site answer under this name; False when it does.
+
+        Azure looks the record up in the public DNS: while it does not see it, or at the deadline, the answer is
+        unsettled. A domain Azure gave up on is asked for again.
+        """
+        found = self.domain(group, name, host)
+        if found is not None and found.is_ready:
+            return False
+        if found is None or found.status in _LOST:
+            self._ask_for(group, name, host, validation)
+        self._wait(group, name, host, deadline_seconds, say)
+        return True
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._client.close()
+
+    def _ask_for(self, group: str, name: str, host: str, validation: str) -> None:
+        wanted = models.StaticSiteCustomDomainRequestPropertiesARMResource(
+            properties=models.StaticSiteCustomDomainRequestPropertiesARMResourceProperties(validation_method=validation)
+        )
+        with _asking(f"domain {host} of site {name}"):
+            # A domain proved by TXT is done only when somebody wrote the record: its poller must not be waited for.
+            self._sites.begin_create_or_update_static_site_custom_domain(group, name, host, wanted, polling=False)
+
+    def _wait(self, group: str, name: str, host: str, deadline_seconds: float, say: Say) -> None:
+        deadline, pause, told = time.monotonic() + deadline_seconds, min(0.1, self._polling), ""
+        while True:
+            found = self.domain(group, name, host) or Domain(host, "unknown")
+            if found.is_ready:
+                return
+            if found.status in _LOST:
+                raise Unsettled(f"Azure could not prove that {host} belongs to {name}: {found.error or found.status}")
+            if time.monotonic() + pause > deadline:
+                record = f" It waits for a TXT record with {found.token}." if found.token else ""
+                raise Unsettled(f"{host} of {name} is still {found.status} after {deadline_seconds:.0f} s.{record}")
+            if found.status != told:
+                told = found.status
+                say(f"{host}: {told}")
+            time.sleep(pause)
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+
+    def _settings(self, group: str, name: str) -> dict[str, str]:
+        with _asking(f"the settings of site {name}"):
+            return dict(self._sites.list_static_site_app_settings(group, name).properties or {})
+
+
+def _finish(poller: LROPoller[Any], what: str) -> None:
+    poller.result()
+    if poller.status().lower() != "succeeded":
+        raise Broken(f"Azure ended {what} as {poller.status()}.")
+
+
+class _Missing(Broken):
+    """Azure has no such thing."""
+
+
+@contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """Turn what Azure says against a request about `what` into our words."""
+    try:
+        yield
+    except AzureError as error:
+        found = diagnosis.of(error)
+        if found.status == 404:
+            raise _Missing(f"{what}: {found}") from error
+        if found.status == 400 and "CNAME" in str(found):
+            raise Unsettled(f"{what}: Azure does not see the DNS record yet: {found}") from error
+        raise diagnosis.explain(what, error) from error

@@ -1,0 +1,107 @@
+"""What Terraform's errors mean for us: ask again, change the request, or call a person."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from workspace.clients.terraform.events import Diagnostic
+from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
+
+_LOCK = re.compile(r"^\s*(?P<name>ID|Path|Operation|Who|Version|Created|Info):[ \t]*(?P<value>.*)$", re.MULTILINE)
+_LOCKED = re.compile(r"acquiring the state lock|state (blob )?is already locked", re.IGNORECASE)
+_STALE = re.compile(
+    r"saved plan is stale|plan (file )?(was|is) (created|not) .*(version|valid)|"
+    r"failed to (read|load) (the )?plan|inconsistent plan file|saved plan does not match",
+    re.IGNORECASE,
+)
+_NOT_READY = re.compile(
+    r"\b429\b|\b50[234]\b|TooManyRequests|timed? ?out|timeout|deadline exceeded|connection (refused|reset)|"
+    r"no such host|could not connect|temporary failure|i/o timeout|error reaching|plugin did not respond|TLS handshake",
+    re.IGNORECASE,
+)
+_ANSWERED = re.compile(
+    r"unexpected status|status code|already exists|AuthorizationFailed|\b40[0-9]\b|error: rpc error|Plugin error|"
+    r"\b(reading|retrieving|listing|loading|checking for)\b",
+    re.IGNORECASE,
+)
+_CHECK = "Check block assertion failed"
+_UNDECLARED = re.compile(r"^Values? for undeclared variables?$")
+_UNDECLARED_NAME = re.compile(r'variable (?:named )?"(?P<name>[^"]+)"')
+_UNPREPARED = re.compile(
+    r"Backend initialization required|Module not installed|Inconsistent dependency lock file|Required plugins are not "
+    r"installed|Missing required provider|Could not load plugin|module is not yet installed",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class StateLock:
+    """Who holds the lock of a state, since when, and what for."""
+
+    id: str = ""
+    path: str = ""
+    operation: str = ""
+    who: str = ""
+    created: str = ""
+
+    def __str__(self) -> str:
+        since = f" since {self.created}" if self.created else ""
+        return f"{self.who or 'somebody'}{since} ({self.operation or 'unknown operation'}, lock {self.id or 'unknown'})"
+
+
+def state_lock(detail: str) -> StateLock:
+    """The lock that the text of an error describes."""
+    told = {found["name"].lower(): found["value"].strip() for found in _LOCK.finditer(detail)}
+    return StateLock(**{name: told.get(name, "") for name in ("id", "path", "operation", "who", "created")})
+
+
+def is_unprepared(errors: Iterable[Diagnostic]) -> bool:
+    """Whether `terraform init` would help."""
+    return any(_UNPREPARED.search(f"{each.summary} {each.detail}") for each in errors)
+
+
+def failed_checks(diagnostics: Iterable[Diagnostic]) -> tuple[str, ...]:
+    """What the stack's own check blocks complain about; Terraform calls them warnings."""
+    return tuple(str(each) for each in diagnostics if each.summary == _CHECK)
+
+
+def undeclared(diagnostics: Iterable[Diagnostic]) -> list[str]:
+    """The variables that were handed in and that the stack does not have; Terraform only warns."""
+    told = [each for each in diagnostics if _UNDECLARED.match(each.summary)]
+    names = [found["name"] for each in told if (found := _UNDECLARED_NAME.search(each.detail))]
+    return names or [each.summary for each in told]
+
+
+def translate(stack: str, doing: str, errors: Sequence[Diagnostic], code: int, complaint: str) -> WorkspaceError:
+    """The error to raise for a command that failed: `doing` is init, plan, apply or another word of Terraform's."""
+    if not errors:
+        said = " ".join(complaint.split())[-300:] or "nothing"
+        return Broken(f"terraform {doing} of stack {stack} ended with exit code {code} and said: {said}")
+    everything = "\n".join(f"{each.summary}\n{each.detail}" for each in errors)
+    if _LOCKED.search(everything):
+        return Unsettled(_locked(stack, everything))
+    if _STALE.search(everything):
+        return Unsettled(f"The saved plan of stack {stack} is stale, its state changed meanwhile: plan it again.")
+    told = _told(stack, doing, errors)
+    if doing == "apply":
+        return Broken(f"{told}; what was done before that stands in the state")
+    if _NOT_READY.search(everything):
+        return Unsettled(told)
+    if doing == "plan" and any(_ANSWERED.search(each.summary) for each in errors):
+        return Broken(told)
+    return Refused(told)
+
+
+def _locked(stack: str, everything: str) -> str:
+    holder = state_lock(everything)
+    where = f" at {holder.path}" if holder.path else ""
+    return (
+        f"The state of stack {stack}{where} is locked by {holder}: wait until that run is over, or release the lock "
+        "with terraform force-unlock when it is not running any more."
+    )
+
+
+def _told(stack: str, doing: str, errors: Sequence[Diagnostic]) -> str:
+    first = errors[0]
+    others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+    return f"terraform {doing} of stack {stack} failed: {first}{others}"

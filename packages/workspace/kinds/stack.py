@@ -1,0 +1,98 @@
+"""A Terraform stack: planned, then exactly that plan applied; what it gives are its outputs that are not sensitive.
+
+Settings: `root` (the folder below infra/terraform/stacks), `variables`, and `group`, the resource group it fills.
+Optional: `adopts`, ids by address of what exists already and is taken over instead of made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from workspace.errors import Broken, Refused
+from workspace.work import Certainty, Outcome, Preview, Result, Work
+
+if TYPE_CHECKING:
+    from workspace.clients.terraform import Applied, Outputs, PlanSummary, Stack
+
+DEFINITIONS = "infra/terraform"
+"""Where the definitions are, below the checkout; stacks are in its folder `stacks`, what they share beside it."""
+
+_PREFIX = "sha256:"
+
+
+def preview(work: Work, outside: Any) -> Preview:
+    """Plan; the plan is saved in the node's directory and the preview names it by its digest."""
+    stack = _stack(work, outside)
+    summary = stack.plan()
+    _say_drift(work, summary)
+    if summary.is_empty:
+        _require_passed(work, summary.failed_checks)
+        return Preview()
+    return Preview(
+        changes=summary.lines,
+        certainty=_certainty(summary),
+        deletes=len(summary.deletes) + len(summary.replaces),
+        plan=f"{_PREFIX}{summary.digest}",
+    )
+
+
+def apply(work: Work, preview: Preview, outside: Any) -> Result:
+    """Apply exactly the previewed plan; with nothing to change, only read the outputs."""
+    stack = _stack(work, outside)
+    if preview.is_empty:
+        return _unchanged(stack.outputs())
+    if not preview.plan.startswith(_PREFIX):
+        raise Refused(f"{work.node.id} was not previewed: a stack is applied only from the plan that was shown.")
+    applied = stack.apply(preview.plan.removeprefix(_PREFIX))
+    if applied.again:
+        return _unchanged(applied.outputs)
+    _require_passed(work, applied.failed_checks)
+    return Result(Outcome.CHANGED, _detail(work, outside, applied), gives=dict(applied.outputs.values))
+
+
+def verify(work: Work, result: Result, outside: Any) -> Result:
+    """The result with the outputs as the state has them now; nothing sensitive among them."""
+    if result.outcome is Outcome.UNCHANGED:
+        return result
+    return replace(result, gives=dict(_stack(work, outside).outputs().values))
+
+
+def _stack(work: Work, outside: Any) -> "Stack":
+    root = str(work.settings["root"])
+    variables: Mapping[str, Any] = work.settings.get("variables") or {}
+    stack: Stack = outside.terraform.stack(
+        definitions=work.sources / DEFINITIONS,
+        root=f"stacks/{root}",
+        work=work.directory,
+        key=f"{work.environment.name}/{root}.tfstate",
+        variables=variables,
+        adopts=work.settings.get("adopts") or {},
+        say=work.say,
+    )
+    return stack
+
+
+def _say_drift(work: Work, summary: "PlanSummary") -> None:
+    """Name what somebody else changed and this plan changes back; other drift concerns nothing that is declared."""
+    concerned = {each.address for each in summary.changes}
+    for each in summary.drift:
+        if each.address in concerned:
+            work.say(f"changed outside of Terraform: {each}")
+
+
+def _certainty(summary: "PlanSummary") -> Certainty:
+    return Certainty.DEFERRED if summary.deferred else Certainty.EXACT
+
+
+def _unchanged(outputs: "Outputs") -> Result:
+    return Result(Outcome.UNCHANGED, "had nothing to change", gives=dict(outputs.values))
+
+
+def _detail(work: Work, outside: Any, applied: "Applied") -> str:
+    count = f"{applied.changes} resource{'' if applied.changes == 1 else 's'}"
+    return f"applied {count} of {work.settings['root']} with {outside.terraform.version()}"
+
+
+def _require_passed(work: Work, failed_checks: tuple[str, ...]) -> None:
+    if failed_checks:
+        raise Broken(f"{work.node.id} stands, but its own check does not pass: {failed_checks[0]}")

@@ -1,0 +1,99 @@
+"""What Azure Resource Manager answers: the shapes of its errors, and resources without what is private here."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+Json = dict[str, Any]
+
+
+class Refusal(Exception):
+    """An error answer: HTTP status, code and message, as the real service words them."""
+
+    def __init__(self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
+
+    @property
+    def body(self) -> Json:
+        """The error in Resource Manager's own dialect."""
+        return {"error": {"code": self.code, "message": self.message}}
+
+    def response(self) -> Response:
+        """The same as an HTTP answer."""
+        return JSONResponse(self.body, self.status, headers=self.headers)
+
+
+def missing_group(group: str) -> Refusal:
+    """Nobody made that group."""
+    return Refusal(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+
+
+def missing(kind: str, name: str, group: str) -> Refusal:
+    """Nobody made that resource; `name` is its full name, `kind` its full type."""
+    shown = "/".join([kind.split("/")[0], *_woven(kind.split("/")[1:], name.split("/"))])
+    where = f"under resource group '{group or '<null>'}' was not found"
+    hint = "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+    return Refusal(404, "ResourceNotFound", f"The Resource '{shown}' {where}. {hint}")
+
+
+def missing_parent(kind: str, name: str, parent: str) -> Refusal:
+    """A child cannot be written before its parent."""
+    text = f"Failed to perform 'write' on resource(s) of type '{kind}', because the parent resource '{parent}' "
+    return Refusal(404, "ParentResourceNotFound", f"{text}could not be found.")
+
+
+def unknown_type(kind: str, version: str) -> Refusal:
+    """No provider offers such a type or action."""
+    namespace, _, rest = kind.partition("/")
+    text = f"The resource type '{rest}' could not be found in the namespace '{namespace}' for api version '{version}'."
+    return Refusal(404, "InvalidResourceType", text)
+
+
+def invalid_content(what: str) -> Refusal:
+    """The body is not what the request needs."""
+    return Refusal(
+        400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: '{what}'."
+    )
+
+
+def visible(resource: Mapping[str, Any]) -> Json:
+    """The resource as a client may see it: nothing whose name begins with an underscore, at any depth."""
+    shown: Json = _without_private(resource)
+    return shown
+
+
+def phrase(status: int) -> str:
+    """`Conflict` for 409: how a deployment operation names a status."""
+    return HTTPStatus(status).phrase.replace(" ", "")
+
+
+def nested_text(body: object) -> str:
+    """An error body as Azure hides it in the message of another: indented JSON in a string."""
+    return json.dumps(body, indent=2).replace("\n", "\r\n")
+
+
+def request_headers() -> dict[str, str]:
+    """The identifiers every answer carries; the routing says that this is a rehearsal."""
+    request = str(uuid.uuid4())
+    return {
+        "x-ms-request-id": request,
+        "x-ms-correlation-request-id": request,
+        "x-ms-routing-request-id": f"REHEARSAL:{request}",
+    }
+
+
+def _woven(types: list[str], names: list[str]) -> list[str]:
+    return [part for pair in zip(types, names, strict=False) for part in pair]
+
+
+def _without_private(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_private(v) for k, v in value.items() if not str(k).startswith("_")}
+    if isinstance(value, list):
+        return [_without_private(item) for item in value]
+    return value

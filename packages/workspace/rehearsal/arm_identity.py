@@ -1,0 +1,132 @@
+"""The token endpoint of a rehearsal: hands a bearer token to whoever knows the client's secret, and checks it later.
+
+A token is signed with the secret and says when it ends, so a stand-in that was restarted still knows its own.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from workspace.rehearsal.arm_answers import Refusal
+
+
+class Identity:
+    """One tenant with one client; `token_seconds` is how long a token is good."""
+
+    def __init__(self, *, tenant: str, client_id: str, client_secret: str, token_seconds: float = 3599) -> None:
+        self._tenant = tenant
+        self._client_id = client_id
+        self._secret = client_secret
+        self.token_seconds = token_seconds
+
+    def token(self) -> str:
+        """A fresh token."""
+        ends = int(time.time() + self.token_seconds)
+        claims = {"aud": "rehearsal", "appid": self._client_id, "tid": self._tenant, "exp": ends}
+        payload = ".".join(_encoded(part) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+        return f"{payload}.{self._signature(payload)}"
+
+    def check(self, authorization: str | None) -> None:
+        """Return when the header holds a token of ours that is still good; else raise what the service answers."""
+        if not authorization:
+            raise _unauthenticated("AuthenticationFailed", "The 'Authorization' header is missing.", self._tenant)
+        scheme, _, token = authorization.partition(" ")
+        payload, _, signature = token.rpartition(".")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(signature, self._signature(payload)):
+            raise _unauthenticated("InvalidAuthenticationToken", "The access token is invalid.", self._tenant)
+        if (ends := _decoded(payload.split(".")[1])["exp"]) < time.time():
+            text = f"The access token expiry UTC time '{_clock(ends)}' is earlier than current UTC time."
+            raise _unauthenticated("ExpiredAuthenticationToken", text, self._tenant)
+
+    def routes(self) -> list[Route]:
+        """What a sign-in library asks: where the endpoints are, then for a token."""
+        return [
+            Route("/common/discovery/instance", self._instance),
+            Route("/{tenant}/v2.0/.well-known/openid-configuration", self._configuration),
+            Route("/{tenant}/oauth2/v2.0/token", self._answer, methods=["POST"]),
+        ]
+
+    def _signature(self, payload: str) -> str:
+        digest = hmac.new(self._secret.encode(), payload.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    async def _instance(self, request: Request) -> Response:
+        base = str(request.base_url).rstrip("/")
+        metadata = {"preferred_network": request.url.netloc, "preferred_cache": request.url.netloc}
+        return JSONResponse(
+            {
+                "tenant_discovery_endpoint": f"{base}/{self._tenant}/v2.0/.well-known/openid-configuration",
+                "api-version": "1.1",
+                "metadata": [{**metadata, "aliases": [request.url.netloc]}],
+            }
+        )
+
+    async def _configuration(self, request: Request) -> Response:
+        base, tenant = str(request.base_url).rstrip("/"), request.path_params["tenant"]
+        if tenant.lower() != self._tenant.lower():
+            text = f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
+            return _oauth_error(400, "invalid_tenant", text, 90002)
+        return JSONResponse(
+            {
+                "issuer": f"{base}/{tenant}/v2.0",
+                "authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/authorize",
+                "token_endpoint": f"{base}/{tenant}/oauth2/v2.0/token",
+                "device_authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/devicecode",
+                "jwks_uri": f"{base}/{tenant}/discovery/v2.0/keys",
+                "response_types_supported": ["code"],
+                "subject_types_supported": ["pairwise"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "tenant_region_scope": "REHEARSAL",
+            }
+        )
+
+    async def _answer(self, request: Request) -> Response:
+        form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+        if form.get("client_id") != self._client_id:
+            text = (
+                f"AADSTS700016: Application with identifier '{form.get('client_id')}' was not found in the directory."
+            )
+            return _oauth_error(400, "unauthorized_client", text, 700016)
+        if not hmac.compare_digest(form.get("client_secret", ""), self._secret):
+            text = f"AADSTS7000215: Invalid client secret provided for app '{self._client_id}'."
+            return _oauth_error(401, "invalid_client", text, 7000215)
+        if form.get("grant_type") != "client_credentials":
+            text = f"AADSTS70003: The app requested an unsupported grant type '{form.get('grant_type')}'."
+            return _oauth_error(400, "unsupported_grant_type", text, 70003)
+        seconds = int(self.token_seconds)
+        life = {"expires_in": seconds, "ext_expires_in": seconds}
+        return JSONResponse({"token_type": "Bearer", **life, "access_token": self.token()})
+
+
+def _encoded(part: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+def _decoded(part: str) -> dict[str, Any]:
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%m/%d/%Y %H:%M:%S", time.gmtime(seconds))
+
+
+def _unauthenticated(code: str, text: str, tenant: str) -> Refusal:
+    challenge = f'Bearer authorization_uri="https://login.windows.net/{tenant}", error="invalid_token"'
+    lead = "Authentication failed. " if code == "AuthenticationFailed" else ""
+    return Refusal(401, code, lead + text, headers={"WWW-Authenticate": challenge})
+
+
+def _oauth_error(status: int, error: str, text: str, number: int) -> Response:
+    trace = str(uuid.uuid4())
+    described = {"error": error, "error_description": f"{text} Trace ID: {trace}", "error_codes": [number]}
+    return JSONResponse({**described, "trace_id": trace, "correlation_id": trace}, status)

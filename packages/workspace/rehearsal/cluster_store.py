@@ -1,0 +1,168 @@
+"""Where one cluster's objects live: one readable JSON file per object, a revision counter, and a short history.
+
+Objects handed out are shared: whoever wants another one makes a copy. Every method may be called from any thread.
+"""
+
+import datetime
+import json
+import shutil
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+Body = dict[str, Any]
+Key = tuple[str, str, str]
+
+_HISTORY = 2000
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write: its revision, ADDED, MODIFIED or DELETED, the object after it and the one before."""
+
+    revision: int
+    type: str
+    resource: str
+    object: Body
+    before: Body | None
+
+
+Listener = Callable[[Change], None]
+
+
+def now() -> str:
+    """The present second as the API writes times."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Store:
+    """Objects by resource, namespace and name, kept in a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.lock = threading.RLock()
+        self.revision = 0
+        self._objects: dict[Key, Body] = {}
+        self._history: deque[Change] = deque(maxlen=_HISTORY)
+        self._listeners: list[Listener] = []
+        directory.mkdir(parents=True, exist_ok=True)
+        self._load()
+        self._oldest = self.revision
+
+    def get(self, resource: str, namespace: str, name: str) -> Body | None:
+        """The object, or None."""
+        with self.lock:
+            return self._objects.get((resource, namespace, name))
+
+    def every(self, resource: str, namespace: str = "") -> list[Body]:
+        """The objects of a resource, of one namespace when one is given, by namespace and name."""
+        with self.lock:
+            keys = [k for k in self._objects if k[0] == resource and (not namespace or k[1] == namespace)]
+            return [self._objects[key] for key in sorted(keys)]
+
+    def all(self) -> Iterable[tuple[str, Body]]:
+        """Every object with its resource."""
+        with self.lock:
+            return [(key[0], self._objects[key]) for key in sorted(self._objects)]
+
+    def put(self, resource: str, body: Body) -> Body:
+        """Keep the object under the next revision, which becomes its resourceVersion."""
+        with self.lock:
+            self.revision += 1
+            metadata = {**body["metadata"], "resourceVersion": str(self.revision)}
+            metadata.setdefault("uid", self._uid(resource, metadata))
+            kept = {**body, "metadata": metadata}
+            key = _key(resource, kept)
+            before = self._objects.get(key)
+            self._objects[key] = kept
+            self._write(self._file(key), kept)
+            self._tell(Change(self.revision, "MODIFIED" if before else "ADDED", resource, kept, before))
+            return kept
+
+    def remove(self, resource: str, body: Body) -> Body:
+        """Drop the object; returns it as it was last, under the revision of its end."""
+        with self.lock:
+            key = _key(resource, body)
+            before = self._objects.pop(key)
+            self.revision += 1
+            self._write(self.directory / "revision.json", {"revision": self.revision})
+            self._file(key).unlink(missing_ok=True)
+            last = {**before, "metadata": {**before["metadata"], "resourceVersion": str(self.revision)}}
+            self._tell(Change(self.revision, "DELETED", resource, last, before))
+            return last
+
+    def since(self, revision: int) -> list[Change] | None:
+        """The writes after a revision, or None when they have been forgotten."""
+        with self.lock:
+            if revision < self._oldest:
+                return None
+            return [change for change in self._history if change.revision > revision]
+
+    @property
+    def oldest(self) -> int:
+        """The oldest revision that can still be watched from."""
+        return self._oldest
+
+    def compact(self) -> None:
+        """Forget the history, as a real store does every few minutes: older watches expire."""
+        with self.lock:
+            self._history.clear()
+            self._oldest = self.revision
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call the listener after every write; calling what comes back ends that."""
+        with self.lock:
+            self._listeners.append(listener)
+
+        def stop() -> None:
+            with self.lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return stop
+
+    def clear(self) -> None:
+        """Forget everything, on disk too."""
+        with self.lock:
+            self._objects.clear()
+            self.compact()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _tell(self, change: Change) -> None:
+        if len(self._history) == self._history.maxlen:
+            self._oldest = self._history[0].revision
+        self._history.append(change)
+        for listener in list(self._listeners):
+            listener(change)
+
+    def _load(self) -> None:
+        counter = self.directory / "revision.json"
+        self.revision = json.loads(counter.read_text())["revision"] if counter.exists() else 0
+        for file in sorted(self.directory.glob("*/*/*.json")):
+            body = json.loads(file.read_text())
+            self._objects[_key(file.parent.parent.name, body)] = body
+            self.revision = max(self.revision, int(body["metadata"]["resourceVersion"]))
+
+    def _uid(self, resource: str, metadata: Body) -> str:
+        place = f"{self.directory.name}/{resource}/{metadata.get('namespace')}/{metadata['name']}/{self.revision}"
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, place))
+
+    def _file(self, key: Key) -> Path:
+        resource, namespace, name = key
+        return self.directory / resource / (namespace or "_") / f"{quote(name, safe='')}.json"
+
+    def _write(self, file: Path, body: Body) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps(body, indent=1))
+        partial.replace(file)
+
+
+def _key(resource: str, body: Body) -> Key:
+    return resource, body["metadata"].get("namespace", ""), body["metadata"]["name"]

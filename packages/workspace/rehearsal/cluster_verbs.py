@@ -1,0 +1,455 @@
+"""What can be done with a cluster's objects: the API server without HTTP, used by requests and controllers alike."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from workspace.rehearsal import cluster_defaults as defaults
+from workspace.rehearsal import cluster_fields as fields
+from workspace.rehearsal import cluster_patch as patches
+from workspace.rehearsal import cluster_rules as rules
+from workspace.rehearsal import cluster_schema as schema
+from workspace.rehearsal import cluster_status as status
+from workspace.rehearsal.cluster_kinds import Kind, Kinds, counts_generations
+from workspace.rehearsal.cluster_status import Rejected
+from workspace.rehearsal.cluster_store import Change, Store, now
+
+Body = dict[str, Any]
+Admission = Callable[["Server", Kind, Body, Body | None], None]
+
+DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
+_KEPT_META = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
+_MEDIA = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who writes and how: the field manager, through which subresource, for real or as a dry run."""
+
+    manager: str
+    dry: bool = False
+    force: bool = False
+    validation: str = "Ignore"
+    subresource: str = ""
+    inside: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+CONTROLLER = Writer("kube-controller-manager", inside=True)
+KUBELET = Writer("kubelet", inside=True)
+
+
+class Server:
+    """The objects of one cluster and the rules by which they are read and written."""
+
+    def __init__(self, store: Store, admissions: Iterable[Admission] = ()) -> None:
+        self.store = store
+        self.kinds = Kinds()
+        self._admissions = list(admissions)
+        for definition in store.every(DEFINITIONS):
+            self.kinds.define(definition)
+        store.listen(self._learn)
+
+    def kind(self, name: str) -> Kind:
+        """The built-in or defined kind of that name; KeyError when the cluster does not serve it."""
+        found = self.kinds.named(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def find(self, kind: str, namespace: str, name: str) -> Body | None:
+        """The object of a kind, or None when it or the kind is not there."""
+        known = self.kinds.named(kind)
+        return self.store.get(known.resource, namespace if known.namespaced else "", name) if known else None
+
+    def every(self, kind: str, namespace: str = "") -> list[Body]:
+        """The objects of a kind; none when the cluster does not serve it."""
+        known = self.kinds.named(kind)
+        return self.store.every(known.resource, namespace) if known else []
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Body:
+        """The object, or the Status that says it is not there."""
+        found = self.store.get(kind.resource, namespace, name)
+        if found is None:
+            raise status.not_found(kind.group, kind.plural, name)
+        return found
+
+    def create(self, kind: Kind, namespace: str, body: Body, writer: Writer) -> Body:
+        """Make an object that is not there yet."""
+        with self.store.lock:
+            body = _addressed(kind, namespace, body, private=writer.inside)
+            metadata = body["metadata"]
+            if not metadata.get("name") and metadata.get("generateName"):
+                metadata["name"] = metadata["generateName"] + self._suffix(metadata["generateName"])
+            self._namespace_takes(kind, namespace, metadata.get("name", ""))
+            if self.store.get(kind.resource, namespace, metadata.get("name", "")):
+                raise status.exists(kind.group, kind.plural, metadata["name"])
+            writer.warnings.extend(rules.strict(kind, body, writer.validation))
+            body = schema.prune(body, schema.resolve(kind.shape))
+            body = _own_half(kind, body, None, writer)
+            return self._commit(kind, None, body, writer)
+
+    def update(self, kind: Kind, namespace: str, name: str, body: Body, writer: Writer) -> Body:
+        """Replace an object; a stale resourceVersion is a conflict."""
+        with self.store.lock:
+            live = self.get(kind, namespace, name)
+            body = _addressed(kind, namespace, body)
+            if body["metadata"].get("name") != name:
+                said = f"the name of the object ({body['metadata'].get('name', '')}) does not match the name on the URL"
+                raise status.bad_request(f"{said} ({name})")
+            self._fresh(kind, live, body)
+            if kind.custom and not body["metadata"].get("resourceVersion"):
+                cause = status.Cause("metadata.resourceVersion", "Invalid value: 0: must be specified for an update")
+                raise status.invalid(kind.group, kind.kind, name, [cause])
+            writer.warnings.extend(rules.strict(kind, body, writer.validation))
+            body = schema.prune(body, schema.resolve(kind.shape))
+            return self._commit(kind, live, _own_half(kind, body, live, writer), writer)
+
+    def patch(self, kind: Kind, namespace: str, name: str, patch: Any, media: str, writer: Writer) -> Body:
+        """Change an object by a JSON, merge or strategic merge patch."""
+        how = _MEDIA.get(media)
+        if how is None or (how == "strategic" and kind.custom):
+            named = [each for each in _MEDIA if not (kind.custom and "strategic" in each)]
+            raise status.unsupported([*named, "application/apply-patch+yaml"])
+        with self.store.lock:
+            live = self.get(kind, namespace, name)
+            body = _patched(kind, public(live), patch, how)
+            self._fresh(kind, live, body)
+            writer.warnings.extend(rules.strict(kind, body, writer.validation))
+            body = schema.prune(body, schema.resolve(kind.shape))
+            return self._commit(kind, live, _own_half(kind, body, live, writer), writer)
+
+    def apply(self, kind: Kind, namespace: str, name: str, body: Body, writer: Writer) -> tuple[Body, bool]:
+        """Server-side apply; the object as it is then, and whether it was made."""
+        with self.store.lock:
+            live = self.store.get(kind.resource, namespace, name)
+            body = _addressed(kind, namespace, body)
+            _check_apply(kind, name, body)
+            if live is None:
+                if writer.subresource:
+                    raise status.not_found(kind.group, kind.plural, name)
+                if body["metadata"].get("uid") or body["metadata"].get("resourceVersion"):
+                    raise status.conflict(kind.group, kind.plural, name, "StorageError: invalid object")
+                self._namespace_takes(kind, namespace, name)
+            else:
+                self._fresh(kind, live, body)
+            return self._applied(kind, live, body, writer), live is None
+
+    def _applied(self, kind: Kind, live: Body | None, body: Body, writer: Writer) -> Body:
+        rules.typed(kind, body)
+        wanted = _own_half(kind, _without_nulls(body), None, writer, applied=True)
+        base = live or {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {}}
+        manager = fields.Manager(writer.manager, "Apply", kind.api_version, writer.subresource, frozenset(), now())
+        result = fields.applied(public(base), wanted, kind.shape, manager, force=writer.force)
+        whole = _own_half(kind, result.body, live, writer)
+        return self._commit(kind, live, whole, writer, result.managers)
+
+    def set_status(
+        self, kind: str, body: Body, values: Body, writer: Writer = CONTROLLER, private: Body | None = None
+    ) -> Body | None:
+        """Write an object's whole status, and private keys, if it is still the same object and they differ."""
+        with self.store.lock:
+            known = self.kind(kind)
+            metadata = body["metadata"]
+            live = self.store.get(known.resource, metadata.get("namespace", ""), metadata["name"])
+            if live is None or live["metadata"]["uid"] != metadata["uid"]:
+                return None
+            new = {**live, "status": values, **(private or {})}
+            return self._commit(known, live, new, replace(writer, subresource="status"))
+
+    def change(self, kind: str, body: Body, new: Callable[[Body], Body], writer: Writer = CONTROLLER) -> Body | None:
+        """Write what `new` makes of the present object if it is still the same one."""
+        with self.store.lock:
+            known = self.kind(kind)
+            metadata = body["metadata"]
+            live = self.store.get(known.resource, metadata.get("namespace", ""), metadata["name"])
+            if live is None or live["metadata"]["uid"] != metadata["uid"]:
+                return None
+            return self._commit(known, live, new(json.loads(json.dumps(live))), writer)
+
+    def delete(self, kind: Kind, namespace: str, name: str, options: Body, dry: bool = False) -> Body:
+        """End an object: at once, or when its finalizers, its pods' grace or its contents are gone."""
+        with self.store.lock:
+            live = self.get(kind, namespace, name)
+            _check_preconditions(kind, live, options)
+            metadata = dict(live["metadata"])
+            finalizers = [*metadata.get("finalizers", []), *_policy_finalizers(options)]
+            grace = _grace(kind, live, options)
+            waits = bool(finalizers) or grace > 0 or kind.kind == "Namespace"
+            if dry:
+                return public(live) if waits else _gone(kind, live)
+            if not waits:
+                self.store.remove(kind.resource, live)
+                return _gone(kind, live)
+            if metadata.get("deletionTimestamp") and grace:
+                return public(live)
+            metadata.update(deletionTimestamp=now(), deletionGracePeriodSeconds=grace)
+            if finalizers:
+                metadata["finalizers"] = list(dict.fromkeys(finalizers))
+            body = {**live, "metadata": metadata}
+            if kind.kind == "Namespace":
+                body["status"] = {**live.get("status", {}), "phase": "Terminating"}
+            return public(self.store.put(kind.resource, body))
+
+    def finish(self, kind: str, body: Body) -> None:
+        """Remove an object that may go now, if it is still there."""
+        with self.store.lock:
+            known = self.kind(kind)
+            metadata = body["metadata"]
+            live = self.store.get(known.resource, metadata.get("namespace", ""), metadata["name"])
+            if live is not None and live["metadata"]["uid"] == metadata["uid"]:
+                self.store.remove(known.resource, live)
+
+    def event(self, body: Body, kind: str, reason: str, message: str, component: str, warning: bool = True) -> None:
+        """Note what happened to an object; the same again raises the count."""
+        with self.store.lock:
+            metadata = body["metadata"]
+            namespace = metadata.get("namespace") or "default"
+            said = hashlib.sha256(f"{metadata.get('uid')}/{reason}/{message}".encode()).hexdigest()[:16]
+            known, name = self.kind("Event"), f"{metadata['name']}.{said}"
+            live = self.store.get(known.resource, namespace, name)
+            stamp = now()
+            if live:
+                fresh = {**live, "count": live["count"] + 1, "lastTimestamp": stamp}
+            else:
+                fresh = _event(body, kind, reason, message, component, "Warning" if warning else "Normal")
+                fresh["metadata"] = {"name": name, "namespace": namespace, "creationTimestamp": stamp}
+            self.store.put(known.resource, fresh)
+
+    def _commit(
+        self,
+        kind: Kind,
+        live: Body | None,
+        body: Body,
+        writer: Writer,
+        managers: list[fields.Manager] | None = None,
+    ) -> Body:
+        """Default, judge and keep an object; nothing is written when nothing changed or on a dry run."""
+        body = {**body, "metadata": {**body["metadata"]}}
+        only_status = writer.inside and writer.subresource == "status"
+        if not only_status:
+            body = defaults.fill(kind, body)
+        if managers is None:
+            managers = _managers(kind, live, body, writer)
+        body["metadata"]["managedFields"] = fields.written(managers)
+        if kind.kind == "Service" and not kind.custom and not writer.subresource:
+            defaults.allocate(body)
+        if not only_status:
+            rules.check(kind, body, None if writer.inside else live)
+            for admission in () if writer.inside and kind.kind != "Pod" else self._admissions:
+                admission(self, kind, body, live)
+        _stamp(kind, live, body)
+        if live is not None and body == live:
+            return live
+        if writer.dry:
+            return _dry(live, body)
+        if live is not None and _may_go(body):
+            return self.store.remove(kind.resource, live)
+        return self.store.put(kind.resource, body)
+
+    def _fresh(self, kind: Kind, live: Body, body: Body) -> None:
+        wanted = body["metadata"].get("resourceVersion")
+        if wanted and wanted != live["metadata"]["resourceVersion"]:
+            raise status.conflict(kind.group, kind.plural, live["metadata"]["name"], status.STALE)
+        uid = body["metadata"].get("uid")
+        if uid and uid != live["metadata"]["uid"]:
+            said = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live['metadata']['uid']}"
+            raise status.conflict(kind.group, kind.plural, live["metadata"]["name"], said)
+
+    def _namespace_takes(self, kind: Kind, namespace: str, name: str) -> None:
+        if not kind.namespaced:
+            return
+        found = self.store.get("namespaces", "", namespace)
+        if found is None:
+            raise status.not_found("", "namespaces", namespace)
+        if found["metadata"].get("deletionTimestamp"):
+            said = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise status.forbidden(kind.group, kind.plural, name, said)
+
+    def _suffix(self, base: str) -> str:
+        letters = "bcdfghjklmnpqrstvwxz2456789"
+        seed = hashlib.sha256(f"{base}{self.store.revision}".encode()).digest()
+        return "".join(letters[byte % len(letters)] for byte in seed[:5])
+
+    def _learn(self, change: Change) -> None:
+        if change.resource != DEFINITIONS:
+            return
+        if change.type == "DELETED":
+            self.kinds.forget(change.object["metadata"]["name"])
+        else:
+            self.kinds.define(change.object)
+
+
+def public(body: Body) -> Body:
+    """An object as clients see it: without private keys."""
+    return {name: value for name, value in body.items() if not name.startswith("_")}
+
+
+def _addressed(kind: Kind, namespace: str, body: Body, *, private: bool = False) -> Body:
+    """A copy of what was sent, with its kind and namespace, if they agree with the URL."""
+    if not isinstance(body, dict):
+        raise status.bad_request("the object provided is unrecognized (must be of type object)")
+    said = body.get("apiVersion") or kind.api_version
+    if said != kind.api_version:
+        words = f"the API version in the data ({said}) does not match the expected API version ({kind.api_version})"
+        raise status.bad_request(words)
+    if (body.get("kind") or kind.kind) != kind.kind:
+        raise status.bad_request(
+            f"{kind.kind} in version {json.dumps(kind.version)} cannot be handled as a {kind.kind}: the kind in the "
+            f"data ({body['kind']}) does not match the expected kind ({kind.kind})"
+        )
+    copy: Body = json.loads(json.dumps(body if private else public(body)))
+    metadata = copy.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise status.bad_request(f"{kind.kind} cannot be handled: metadata is not an object")
+    if (metadata.get("namespace") or namespace) != namespace:
+        words = "the namespace of the provided object does not match the namespace sent on the request"
+        raise status.bad_request(words)
+    if kind.namespaced:
+        metadata["namespace"] = namespace
+    return {**copy, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+
+
+def _own_half(kind: Kind, body: Body, live: Body | None, writer: Writer, applied: bool = False) -> Body:
+    """The part of a write its door lets through: everything but status, or status only; the rest stays as it was."""
+    if applied:
+        kept = {"apiVersion", "kind", "metadata", "status"} if writer.subresource == "status" else body.keys()
+        return {name: value for name, value in body.items() if name in kept and _lets(kind, name, writer)}
+    if writer.subresource == "status":
+        whole = {**(live or {}), "status": body.get("status", {})}
+    else:
+        whole = {name: value for name, value in body.items() if _lets(kind, name, writer)}
+        whole |= {name: value for name, value in (live or {}).items() if name.startswith("_")}
+        if kind.has_status and not writer.inside and live and "status" in live:
+            whole["status"] = live["status"]
+    meta = dict((live or body)["metadata"] if writer.subresource == "status" else body["metadata"])
+    old = (live or {}).get("metadata", {})
+    for name in (*_KEPT_META, "resourceVersion", "managedFields"):
+        meta.pop(name, None)
+        if name in old:
+            meta[name] = old[name]
+    copy: Body = json.loads(json.dumps({**whole, "metadata": meta}))
+    return copy
+
+
+def _lets(kind: Kind, name: str, writer: Writer) -> bool:
+    return name != "status" or not kind.has_status or writer.inside or writer.subresource == "status"
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _check_apply(kind: Kind, name: str, body: Body) -> None:
+    if body["metadata"].get("managedFields") is not None:
+        raise status.bad_request("metadata.managedFields must be nil")
+    if body["metadata"].setdefault("name", name) != name:
+        said = f"the name of the object ({body['metadata']['name']}) does not match the name on the URL ({name})"
+        raise status.bad_request(said)
+
+
+def _patched(kind: Kind, live: Body, patch: Any, how: str) -> Body:
+    if how == "json":
+        return patches.operations(live, patch)
+    if not isinstance(patch, dict):
+        raise status.bad_request("error decoding patch: json: cannot unmarshal array into Go value of type map")
+    if how == "merge":
+        merged: Body = patches.merge(live, patch)
+        return merged
+    strategic: Body = patches.strategic(live, patch, schema.resolve(kind.shape))
+    return strategic
+
+
+def _managers(kind: Kind, live: Body | None, body: Body, writer: Writer) -> list[fields.Manager]:
+    operator = fields.Manager(writer.manager, "Update", kind.api_version, writer.subresource, frozenset(), now())
+    before = fields.flat(live, kind.shape) if live else {}
+    return fields.updated(before, fields.flat(body, kind.shape), fields.managers_of(live), operator)
+
+
+def _stamp(kind: Kind, live: Body | None, body: Body) -> None:
+    metadata = body["metadata"]
+    if live is None:
+        metadata["creationTimestamp"] = now()
+        if counts_generations(kind):
+            metadata["generation"] = 1
+        return
+    metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
+    if counts_generations(kind) and _wanted(body) != _wanted(live):
+        metadata["generation"] = live["metadata"].get("generation", 1) + 1
+
+
+def _wanted(body: Body) -> Body:
+    return {name: value for name, value in body.items() if name not in ("metadata", "status") and name[0] != "_"}
+
+
+def _dry(live: Body | None, body: Body) -> Body:
+    if live is None:
+        body["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000"
+    return body
+
+
+def _may_go(body: Body) -> bool:
+    metadata = body["metadata"]
+    doomed = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
+    return bool(doomed and not metadata.get("deletionGracePeriodSeconds") and body["kind"] != "Namespace")
+
+
+def _policy_finalizers(options: Body) -> list[str]:
+    policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "")
+    return {"Foreground": ["foregroundDeletion"], "Orphan": ["orphan"]}.get(policy, [])
+
+
+def _grace(kind: Kind, live: Body, options: Body) -> int:
+    if kind.kind != "Pod" or kind.group or not live["spec"].get("nodeName"):
+        return 0
+    asked = options.get("gracePeriodSeconds")
+    return int(live["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
+
+
+def _check_preconditions(kind: Kind, live: Body, options: Body) -> None:
+    wanted = options.get("preconditions") or {}
+    metadata = live["metadata"]
+    for name, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        if wanted.get(name) and wanted[name] != metadata[name]:
+            said = (
+                f"Precondition failed: {word} in precondition: {wanted[name]}, {word} in object meta: {metadata[name]}"
+            )
+            raise status.conflict(kind.group, kind.plural, metadata["name"], said)
+
+
+def _gone(kind: Kind, live: Body) -> Body:
+    details = {"name": live["metadata"]["name"], "kind": kind.plural, "uid": live["metadata"]["uid"]}
+    if kind.group:
+        details["group"] = kind.group
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+def _event(body: Body, kind: str, reason: str, message: str, component: str, severity: str) -> Body:
+    metadata = body["metadata"]
+    involved = {"kind": kind, "apiVersion": body["apiVersion"], "name": metadata["name"], "uid": metadata.get("uid")}
+    if metadata.get("namespace"):
+        involved["namespace"] = metadata["namespace"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "involvedObject": involved,
+        "reason": reason,
+        "message": message,
+        "source": {"component": component},
+        "reportingComponent": component,
+        "type": severity,
+        "firstTimestamp": now(),
+        "lastTimestamp": now(),
+        "count": 1,
+    }
+
+
+__all__ = ["CONTROLLER", "KUBELET", "Rejected", "Server", "Writer", "public"]

@@ -1,0 +1,1 @@
+"""How patiently: one verb each, with retries, run names and artifacts; what is done stands in `workspace`."""

@@ -1,0 +1,38 @@
+"""Wait for a person where an environment asks for one."""
+
+from typing import Any
+
+from prefect import pause_flow_run
+from prefect.input import RunInput
+from pydantic import Field
+from workspace.errors import Refused
+from workspace.inputs import fingerprint
+from workspace.work import Preview
+
+from tasks.step import Step
+
+_PATIENCE_SECONDS = 24 * 3600
+
+
+class Approval(RunInput):
+    """A person's answer to a plan."""
+
+    phrase: str = Field(description="The exact phrase that the description asks for.")
+    approver: str = Field(description="Who approves.", min_length=1)
+
+
+async def asked(step: Step, previews: dict[str, Preview]) -> None:
+    """Return once a person approved exactly this plan, where the place asks for one; refused on another answer."""
+    place = step.execution.plan.environment
+    if not place.needs_approval:
+        return
+    digest = fingerprint({name: preview.changes for name, preview in previews.items()})[:12]
+    phrase = f"DEPLOY TO {place.name.upper()} {digest}"
+    description = (
+        f"Plan {digest} is in the artifact plan-{place.name}. To approve it, answer with the phrase `{phrase}`."
+    )
+    form = Approval.with_initial_data(description=description)
+    pause: Any = pause_flow_run
+    answer: Approval = await pause(wait_for_input=form, timeout=_PATIENCE_SECONDS, key=f"approval-{digest}")
+    if answer.phrase != phrase:
+        raise Refused(f"The plan {digest} for {place.name} was not approved: the phrase was not `{phrase}`.")

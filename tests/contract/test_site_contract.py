@@ -1,0 +1,94 @@
+"""Our Static Web Apps client against the stand-in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azure_here import GROUP, SITE, ZONE, ZONE_GROUP, AzureHere, package
+from workspace.clients.zone import RecordSet
+from workspace.errors import Broken, Unsettled
+
+HOST = "dev.mystira.app"
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureHere]:
+    here = AzureHere(Path(tmp_path_factory.mktemp("azure")))
+    yield here
+    here.close()
+
+
+def deploy(azure: AzureHere, text: str) -> str:
+    file, sha256 = package(azure.folder, text)
+    azure.static_site.deploy(GROUP, SITE, file.as_uri(), sha256)
+    return sha256
+
+
+def test_a_site_that_is_not_there_has_no_host(azure: AzureHere) -> None:
+    assert azure.static_site.host(GROUP, SITE).endswith(".azurestaticapps.net")
+    assert azure.static_site.host(GROUP, "mys-dev-mystira-none-eus2") == ""
+
+
+def test_an_uploaded_package_is_known_by_its_content_and_served(azure: AzureHere) -> None:
+    sha256 = deploy(azure, "<h1>Mystira</h1>")
+
+    assert azure.static_site.deployed(GROUP, SITE) == sha256
+    assert azure.web.greet(azure.static_site.host(GROUP, SITE), "/").body == "<h1>Mystira</h1>"
+
+
+def test_a_package_that_is_served_is_not_uploaded_again(azure: AzureHere) -> None:
+    file, sha256 = package(azure.folder, "once")
+    assert azure.static_site.deploy(GROUP, SITE, file.as_uri(), sha256)
+    before = azure.writes
+
+    assert not azure.static_site.deploy(GROUP, SITE, file.as_uri(), sha256)
+    assert azure.writes == before
+
+
+def test_a_package_that_cannot_be_fetched_is_not_taken_for_deployed(azure: AzureHere) -> None:
+    before = azure.static_site.deployed(GROUP, SITE)
+
+    with pytest.raises(Exception, match="could not be downloaded"):
+        azure.static_site.deploy(GROUP, SITE, "file:///nowhere.zip", "0" * 64)
+    assert azure.static_site.deployed(GROUP, SITE) == before
+
+
+def test_an_upload_that_azure_ends_as_failed_is_not_taken_for_deployed(azure: AzureHere) -> None:
+    file, sha256 = package(azure.folder, "fails")
+    azure.fail({"point": "arm", "subject": f"POST Microsoft.Web/staticSites/zipdeploy {SITE}", "how": "failed"})
+
+    with pytest.raises((Broken, Unsettled)):
+        azure.static_site.deploy(GROUP, SITE, file.as_uri(), sha256)
+    azure.fail()
+    assert azure.static_site.deployed(GROUP, SITE) != sha256
+
+
+def test_a_domain_without_its_record_is_unsettled(azure: AzureHere) -> None:
+    with pytest.raises(Unsettled, match="CNAME"):
+        azure.static_site.bind(GROUP, SITE, "early.mystira.app")
+
+
+def test_a_domain_with_its_record_becomes_ready_once(azure: AzureHere) -> None:
+    record = RecordSet("dev", "CNAME", 3600, (azure.static_site.host(GROUP, SITE),), "us")
+    azure.zone.ensure(ZONE_GROUP, ZONE, record)
+
+    assert azure.static_site.bind(GROUP, SITE, HOST, deadline_seconds=10)
+    domain = azure.static_site.domain(GROUP, SITE, HOST)
+    assert domain is not None
+    assert domain.is_ready
+    before = azure.writes
+    assert not azure.static_site.bind(GROUP, SITE, HOST)
+    assert azure.writes == before
+
+
+def test_a_domain_proved_by_txt_says_which_record_it_waits_for(azure: AzureHere) -> None:
+    with pytest.raises(Unsettled, match="TXT record"):
+        azure.static_site.bind(GROUP, SITE, "mystira.app", validation="dns-txt-token", deadline_seconds=0.05)
+    domain = azure.static_site.domain(GROUP, SITE, "mystira.app")
+    assert domain is not None
+    azure.zone.ensure(ZONE_GROUP, ZONE, RecordSet("@", "TXT", 3600, (domain.token,), "us"))
+
+    azure.static_site.bind(GROUP, SITE, "mystira.app", validation="dns-txt-token", deadline_seconds=10)
+    domain = azure.static_site.domain(GROUP, SITE, "mystira.app")
+    assert domain is not None
+    assert domain.is_ready
