@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ _LOOK_SECONDS = 0.2
 _ORDER = ("world", "dev", "staging")
 
 application = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 class Machine:
@@ -153,20 +154,17 @@ class Machine:
         registered = self.state / "registered"
         if registered.exists() and registered.read_text() == stamp + self.api:
             return
-        process = self._run("register", ["-m", "deployments.register", "--addresses", str(targets)])
-        while process.alive:
-            time.sleep(0.05)
-        if "error" in process.last_words().lower() or "No " in process.last_words():
-            raise Broken(f"Registering with the Prefect server failed: {process.last_words(3)}")
+        command = [sys.executable, "-m", "deployments.register", "--addresses", str(targets)]
+        environment = {**os.environ, **self._environment()}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Broken(f"Registering with the Prefect server failed. {(done.stderr or done.stdout).strip()}")
         registered.write_text(stamp + self.api)
 
     def _start(self, name: str, arguments: list[str], *, keep: bool) -> None:
-        self._running.append(self._run(name, arguments, keep=keep))
+        logs, command = self.state / "logs", [sys.executable, *arguments]
+        self._running.append(processes.start(name, command, logs, self._environment(), outlive=keep))
         processes.remember(self._list, self._running)
-
-    def _run(self, name: str, arguments: list[str], *, keep: bool = False) -> Process:
-        logs = self.state / "logs"
-        return processes.start(name, [sys.executable, *arguments], logs, self._environment(), outlive=keep)
 
     def _environment(self) -> dict[str, str]:
         return {

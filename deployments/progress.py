@@ -1,9 +1,11 @@
 """What a person sees while a promotion runs, and at its end; read from the ledger, which knows first."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.spinner import Spinner
 from rich.table import Table
@@ -59,20 +61,31 @@ class Watched:
         return ", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.items()))
 
     def table(self, parts: Mapping[str, str]) -> RenderableType:
-        """Node, outcome, what was done, how long, and whether it was real or a stand-in."""
-        table = Table(title=f"promote/{self.environment}", title_justify="left", header_style="bold", expand=False)
+        """Node, outcome, what was done, how long, and whether it was real, a stand-in, or some of both."""
+        table = Table(box=box.SIMPLE_HEAD, title=f"promote/{self.environment}", title_justify="left", pad_edge=False)
         table.add_column("node", no_wrap=True)
         table.add_column("outcome", no_wrap=True)
-        table.add_column("what was done", overflow="fold", max_width=70)
-        table.add_column("s", justify="right", no_wrap=True)
-        table.add_column("real or stand-in", overflow="fold", max_width=34)
+        table.add_column("what was done", overflow="fold")
+        table.add_column("seconds", justify="right", no_wrap=True)
+        table.add_column("by", no_wrap=True)
         for name, body in self.outcomes.items():
             outcome = str(body["outcome"])
             table.add_row(
                 name,
                 Text(outcome, style=_COLOURS.get(outcome, "")),
-                Text(str(body["detail"])),
+                Text(_shortened(str(body["detail"]))),
                 f"{float(str(body.get('seconds', 0))):.1f}",
-                parts.get(self.nodes.get(name, {}).get("kind", ""), ""),
+                truth(parts.get(self.nodes.get(name, {}).get("kind", ""), "real")),
             )
         return table
+
+
+def truth(part: str) -> str:
+    """One word for how real a part was: real, stand-in, or both."""
+    real, stand_in = "real" in part, "stand-in" in part
+    return "both" if real and stand_in else ("stand-in" if stand_in else "real")
+
+
+def _shortened(text: str) -> str:
+    """The text with digests cut to twelve digits, enough to tell two apart."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b", r"\1", text)

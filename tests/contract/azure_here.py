@@ -1,9 +1,12 @@
 """One served Azure for the contract tests of names, apps, sites and vaults: the real clients against the stand-ins."""
 
+import atexit
+import functools
 import hashlib
 import io
 import json
-import threading
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,9 @@ GROUP = "mys-dev-mystira-rg-san"
 ZONE_GROUP = "mys-prod-mystira-rg-glob"
 ZONE = "mystira.app"
 APP = "mys-dev-mystira-api-san"
+ADMIN = "mys-dev-mystira-adminapi-san"
 SITE = "mys-dev-mystira-swa-eus2"
+OTHER_SITE = "mys-dev-mystira-other-eus2"
 VAULT = "mystira-chain-dev-kv"
 
 
@@ -59,7 +64,11 @@ class AzureHere:
         self.served = serving.Served(self.arm.app, self.tls)
         self.clusters: dict[str, dict[str, Any]] = {}
         self.face = PublicFace(
-            self.cloud, self.faults, directory=folder, packages=packages, cluster_route=lambda host, _: self.clusters.get(host)
+            self.cloud,
+            self.faults,
+            directory=folder,
+            packages=packages,
+            cluster_route=lambda host, _: self.clusters.get(host),
         )
         self.dns = Dns(self.cloud, self.faults, addresses=self.face.address_of)
         self._connect()
@@ -109,19 +118,21 @@ class AzureHere:
             client.close()
         self.dns.close()
         self.face.close()
-        # Errors that tests hold keep connections open, and the server would wait for them.
-        threading.Thread(target=self.served.close, daemon=True).start()
+        self.served.close()
+        shutil.rmtree(self.folder)
 
     def _furnish(self) -> None:
         """What Terraform and Bicep made before."""
         for group in (GROUP, ZONE_GROUP):
             self.put({"id": group_id(group), "name": group, "location": "southafricanorth"})
-        plan = f"{group_id(GROUP)}/providers/Microsoft.Web/serverfarms/mys-dev-mystira-plan-san"
+        plan = self.plan = f"{group_id(GROUP)}/providers/Microsoft.Web/serverfarms/mys-dev-mystira-plan-san"
         self.put({"id": plan, "sku": {"name": "S1", "tier": "Standard"}})
-        app = {"location": "South Africa North", "kind": "app,linux", "properties": {"serverFarmId": plan}}
-        self.put({"id": f"{group_id(GROUP)}/providers/Microsoft.Web/sites/{APP}", **app})
-        self.put({"id": f"{group_id(GROUP)}/providers/Microsoft.Web/sites/{APP}/slots/staging", **app})
-        self.put({"id": f"{group_id(GROUP)}/providers/Microsoft.Web/staticSites/{SITE}", "location": "East US 2"})
+        for name in (APP, ADMIN):
+            app = {"location": "South Africa North", "kind": "app,linux", "properties": {"serverFarmId": plan}}
+            self.put({"id": site_id(name), **app})
+            self.put({"id": f"{site_id(name)}/slots/staging", **app})
+        for name in (SITE, OTHER_SITE):
+            self.put({"id": f"{group_id(GROUP)}/providers/Microsoft.Web/staticSites/{name}", "location": "East US 2"})
         self.put({"id": f"{group_id(GROUP)}/providers/Microsoft.KeyVault/vaults/{VAULT}"})
         self.put({"id": f"{group_id(ZONE_GROUP)}/providers/Microsoft.Network/dnszones/{ZONE}"})
 
@@ -129,8 +140,20 @@ class AzureHere:
         self.cloud.put(behaviour.complete(resource))
 
 
+@functools.cache
+def shared() -> AzureHere:
+    """The one Azure of this test run; tests keep out of each other's way by names."""
+    here = AzureHere(Path(tempfile.mkdtemp(prefix="azure-here-")))
+    atexit.register(here.close)
+    return here
+
+
 def group_id(group: str) -> str:
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}"
+
+
+def site_id(name: str) -> str:
+    return f"{group_id(GROUP)}/providers/Microsoft.Web/sites/{name}"
 
 
 def package(folder: Path, text: str, name: str = "index.html") -> tuple[Path, str]:

@@ -1,11 +1,7 @@
 """Our App Service client against the App Service and Kudu stand-ins."""
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from azure_here import APP, GROUP, ZONE, ZONE_GROUP, AzureHere, package
+from azure_here import APP, GROUP, ZONE, ZONE_GROUP, AzureHere, package, shared, site_id
 from workspace.clients.zone import RecordSet
 from workspace.errors import Broken, Refused, Unsettled
 
@@ -13,11 +9,11 @@ HOST = "api.dev.mystira.app"
 COLD = {"point": "kudu", "subject": APP, "how": "503", "times": 1}
 
 
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureHere]:
-    here = AzureHere(Path(tmp_path_factory.mktemp("azure")))
-    yield here
-    here.close()
+@pytest.fixture
+def azure() -> AzureHere:
+    here = shared()
+    here.fail()
+    return here
 
 
 def deploy(azure: AzureHere, slot: str, text: str) -> str:
@@ -122,12 +118,8 @@ def test_a_deployment_that_does_not_end_is_unsettled_and_followed_by_the_next_ru
             azure.app_service.deploy(GROUP, APP, "staging", file, sha256, deadline_seconds=0.1)
 
     assert azure.writes == before + 1
-    for each in azure.cloud.under(f"{_slot_id(azure)}/deployments"):
+    for each in azure.cloud.under(f"{site_id(APP)}/slots/staging/deployments"):
         azure.cloud.delete(each["id"])
-
-
-def _slot_id(azure: AzureHere) -> str:
-    return next(each["id"] for each in azure.cloud.all("Microsoft.Web/sites/slots"))
 
 
 def test_a_swap_brings_the_package_and_keeps_the_one_before_in_the_slot(azure: AzureHere) -> None:
@@ -190,7 +182,8 @@ def test_settings_go_with_the_content_except_those_that_stay_with_the_slot(azure
 
 def test_a_template_that_writes_settings_replaces_them(azure: AzureHere) -> None:
     azure.app_service.merge_settings(GROUP, APP, "", {"FromCode": "one"})
-    site = next(azure.cloud.all("Microsoft.Web/sites"))
+    site = azure.cloud.get(site_id(APP))
+    assert site is not None
     site["properties"]["siteConfig"] = {"appSettings": [{"name": "FromTemplate", "value": "two"}]}
     azure.put(site)
 
@@ -265,14 +258,10 @@ def test_a_throttled_site_is_unsettled(azure: AzureHere) -> None:
 
 
 def test_a_rehearsed_basic_plan_has_no_slots(azure: AzureHere) -> None:
-    plan = f"{next(azure.cloud.all('Microsoft.Web/serverfarms'))['id']}-b1"
+    plan = f"{azure.plan}-b1"
     azure.put({"id": plan, "sku": {"name": "B1", "tier": "Basic"}})
-    site = next(azure.cloud.all("Microsoft.Web/sites"))["id"] + "-b1"
-    azure.put({"id": site, "location": "southafricanorth", "properties": {"serverFarmId": plan}})
+    azure.put({"id": f"{site_id(APP)}-b1", "location": "southafricanorth", "properties": {"serverFarmId": plan}})
     client = azure.app_service._client.web_apps
 
-    with (
-        contextlib.suppress(StopIteration),
-        pytest.raises(Exception, match="number of slots allowed for the 'Basic' SKU"),
-    ):
+    with pytest.raises(Exception, match="number of slots allowed for the 'Basic' SKU"):
         client.begin_create_or_update_slot(GROUP, f"{APP}-b1", "staging", {"location": "southafricanorth"})

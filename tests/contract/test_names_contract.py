@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure_here import APP, GROUP, SITE, ZONE, ZONE_GROUP, AzureHere, package
+from azure_here import ADMIN, GROUP, OTHER_SITE, ZONE, ZONE_GROUP, AzureHere, package, shared
 from workspace.environment import Environment
 from workspace.errors import Broken, Refused, Unsettled
 from workspace.kinds import app, binding, check, record, site
@@ -57,17 +56,17 @@ class Promotion:
 
     def app(self, text: str, slot: str = "staging") -> Result:
         sha256 = package(self.azure.folder, text)[1]
-        return self.do(Kind.APP, group=GROUP, site=APP, slot=slot, package=sha256, settings={"Flag": "on"})
+        return self.do(Kind.APP, group=GROUP, site=ADMIN, slot=slot, package=sha256, settings={"Flag": "on"})
 
     def _path(self, sha256: str) -> Path:
         return self.azure.folder / f"{sha256}.zip"
 
 
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureHere]:
-    here = AzureHere(Path(tmp_path_factory.mktemp("azure")))
-    yield here
-    here.close()
+@pytest.fixture
+def azure() -> AzureHere:
+    here = shared()
+    here.fail()
+    return here
 
 
 @pytest.fixture
@@ -82,10 +81,10 @@ def test_an_app_becomes_public_under_its_own_name_and_a_second_promotion_changes
         host, proof, sha256 = (deployed.gives[key] for key in ("host", "verification", "sha256"))
         steps = [
             deployed,
-            promotion.record("api.dev", "CNAME", host),
-            promotion.record("asuid.api.dev", "TXT", proof),
-            promotion.do(Kind.BINDING, target="app", group=GROUP, name=APP, host="api.dev.mystira.app"),
-            promotion.do(Kind.CHECK, host="api.dev.mystira.app", expect={"sha256": sha256}),
+            promotion.record("admin.dev", "CNAME", host),
+            promotion.record("asuid.admin.dev", "TXT", proof),
+            promotion.do(Kind.BINDING, target="app", group=GROUP, name=ADMIN, host="admin.dev.mystira.app"),
+            promotion.do(Kind.CHECK, host="admin.dev.mystira.app", expect={"sha256": sha256}),
         ]
         return [each.outcome for each in steps]
 
@@ -98,10 +97,10 @@ def test_an_app_becomes_public_under_its_own_name_and_a_second_promotion_changes
 def test_a_static_site_becomes_public_under_its_own_name(promotion: Promotion) -> None:
     sha256 = package(promotion.azure.folder, "<h1>pwa</h1>")[1]
 
-    deployed = promotion.do(Kind.SITE, group=GROUP, name=SITE, package=sha256)
-    promotion.record("dev", "CNAME", deployed.gives["host"])
-    promotion.do(Kind.BINDING, target="site", group=GROUP, name=SITE, host="dev.mystira.app")
-    checked = promotion.do(Kind.CHECK, host="dev.mystira.app", path="/", expect={"sha256": sha256})
+    deployed = promotion.do(Kind.SITE, group=GROUP, name=OTHER_SITE, package=sha256)
+    promotion.record("other", "CNAME", deployed.gives["host"])
+    promotion.do(Kind.BINDING, target="site", group=GROUP, name=OTHER_SITE, host="other.mystira.app")
+    checked = promotion.do(Kind.CHECK, host="other.mystira.app", path="/", expect={"sha256": sha256})
 
     assert checked.outcome is Outcome.UNCHANGED
     assert sha256 in checked.detail
@@ -127,26 +126,26 @@ def test_a_service_in_a_cluster_is_found_through_its_record(promotion: Promotion
 
 def test_a_slot_that_does_not_become_well_leaves_the_public_as_it_was(promotion: Promotion) -> None:
     before = promotion.app("good one")
-    promotion.azure.fail({"point": "rollout", "subject": f"{APP}-staging", "how": "ProbeFailing"})
+    promotion.azure.fail({"point": "rollout", "subject": f"{ADMIN}-staging", "how": "ProbeFailing"})
     sha256 = package(promotion.azure.folder, "bad one")[1]
 
     with pytest.raises(Broken, match="did not become well"):
-        promotion.do(Kind.APP, group=GROUP, site=APP, slot="staging", package=sha256, deadline_seconds=0.3)
+        promotion.do(Kind.APP, group=GROUP, site=ADMIN, slot="staging", package=sha256, deadline_seconds=0.3)
     promotion.azure.fail()
-    assert promotion.azure.app_service.deployed(GROUP, APP) == before.content
+    assert promotion.azure.app_service.deployed(GROUP, ADMIN) == before.content
 
 
 def test_undo_brings_the_version_before_back(promotion: Promotion) -> None:
     first, second = promotion.app("first"), promotion.app("second")
-    node = promotion.work(Kind.APP, group=GROUP, site=APP, slot="staging", package=second.content)
+    node = promotion.work(Kind.APP, group=GROUP, site=ADMIN, slot="staging", package=second.content)
 
     assert app.undo(node, promotion.outside).content == first.content
-    assert promotion.azure.web.ask(f"{APP}.azurewebsites.net", "/version").facts["sha256"] == first.content
+    assert promotion.azure.web.ask(f"{ADMIN}.azurewebsites.net", "/version").facts["sha256"] == first.content
 
 
 def test_a_binding_before_its_records_is_unsettled(promotion: Promotion) -> None:
     with pytest.raises(Unsettled, match="DNS records"):
-        promotion.do(Kind.BINDING, target="app", group=GROUP, name=APP, host="early.dev.mystira.app")
+        promotion.do(Kind.BINDING, target="app", group=GROUP, name=ADMIN, host="early.admin.dev.mystira.app")
 
 
 def test_a_record_is_not_believed_before_public_resolvers_say_it(promotion: Promotion) -> None:

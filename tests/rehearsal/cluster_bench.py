@@ -1,20 +1,63 @@
 """A cluster stand-in to test with, asked over HTTP without a socket, and the objects the tests put into it."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from starlette.testclient import TestClient
 from workspace.rehearsal.cluster import Clusters
 from workspace.rehearsal.faults import Faults
 
 Body = dict[str, Any]
 
 PATIENCE = 10.0
+_LOOP = asyncio.new_event_loop()
 A, B = (f"registry.test/web@sha256:{letter * 64}" for letter in "ab")
 PLACE = ("mystira-dev-rg", "mystira-dev-aks")
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    text: str
+
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.text)
+
+
+def call(app: Any, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Response:
+    """One request to an ASGI application, without a socket."""
+    sent: list[Body] = []
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "root_path": "",
+    }
+    received = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Body:
+        if received:
+            return received.pop()
+        await asyncio.sleep(PATIENCE)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Body) -> None:
+        sent.append(message)
+
+    _LOOP.run_until_complete(app(scope, receive, send))
+    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Response(sent[0]["status"], found, b"".join(each.get("body", b"") for each in sent[1:]).decode())
 
 
 class Bench:
@@ -33,26 +76,28 @@ class Bench:
             issue=lambda names: self.obstacle,
             **{"rollout_seconds": 0.03, "deadline_scale": 0.0005, **given},
         )
-        self.web = TestClient(self.clusters.app, base_url="https://127.0.0.1")
         config = json.loads(self.clusters.kubeconfig(*PLACE, "https://127.0.0.1", "PEM"))
         self.headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
 
     def close(self) -> None:
         self.clusters.close()
 
-    def ask(self, method: str, path: str, body: Any = None, media: str = "application/json", **query: Any) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, media: str = "application/json", **query: Any) -> Response:
         """The response to one request."""
+        return self.send(method, path, {**self.headers, "Content-Type": media}, body, **query)
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: Any = None, **query: Any) -> Response:
+        """The response to one request with these headers only."""
         url = f"/clusters/{PLACE[0]}/{PLACE[1]}{path}"
-        content = None if body is None else json.dumps(body).encode()
-        headers = {**self.headers, "Content-Type": media}
-        return self.web.request(method, url, content=content, params=query, headers=headers)
+        content = b"" if body is None else json.dumps(body).encode()
+        return call(self.clusters.app, method, url, urlencode(query), headers, content)
 
     def get(self, path: str, **query: Any) -> Body:
         """The body of a GET."""
         found: Body = self.ask("GET", path, **query).json()
         return found
 
-    def apply(self, body: Body, manager: str = "workspace", **query: Any) -> Any:
+    def apply(self, body: Body, manager: str = "workspace", **query: Any) -> Response:
         """The response to a server-side apply of an object."""
         query = {"fieldManager": manager, **query}
         return self.ask("PATCH", path_of(body), body, "application/apply-patch+yaml", **query)
@@ -67,15 +112,18 @@ class Bench:
         """The object once it is as wanted; the test fails with what it was instead."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            body = self.get(path)
-            if body.get("kind") != "Status" and wanted(body):
-                return body
+            response = self.ask("GET", path)
+            body = response.json() if response.status_code == 200 else {}
+            if body and wanted(body):
+                return dict(body)
             assert time.monotonic() < deadline, json.dumps(body.get("status", body), indent=1)
             time.sleep(0.01)
 
     def fault(self, *entries: Mapping[str, Any]) -> None:
         """Tell the cluster to do something wrong; nothing when there are no entries."""
-        (self.directory / "faults.json").write_text(json.dumps(list(entries)))
+        partial = self.directory / "faults.partial"
+        partial.write_text(json.dumps(list(entries)))
+        partial.replace(self.directory / "faults.json")
 
 
 class _Addresses:
@@ -93,9 +141,14 @@ _PLURALS = {
     "Ingress": "ingresses",
     "Endpoints": "endpoints",
 }
-_CLUSTER = {"Namespace", "ClusterIssuer", "IngressClass", "GatewayClass", "CustomResourceDefinition", "StorageClass"} | {
-    "ValidatingWebhookConfiguration"
-}
+_CLUSTER = {
+    "Namespace",
+    "ClusterIssuer",
+    "IngressClass",
+    "GatewayClass",
+    "CustomResourceDefinition",
+    "StorageClass",
+} | {"ValidatingWebhookConfiguration"}
 
 
 def path_of(body: Body) -> str:

@@ -39,7 +39,9 @@ def cloud(folder: Path) -> Cloud:
 
 @pytest.fixture(scope="module")
 def face(cloud: Cloud, folder: Path) -> Iterator[PublicFace]:
-    with PublicFace(cloud, Faults(folder), directory=folder, packages=folder, cluster_route=lambda host, _: CLUSTER.get(host)) as made:
+    with PublicFace(
+        cloud, Faults(folder), directory=folder, packages=folder, cluster_route=lambda host, _: CLUSTER.get(host)
+    ) as made:
         made.serve(made.address_for(STATIC_WEB_APPS))
         made.serve(made.address_for(INGRESS))
         yield made

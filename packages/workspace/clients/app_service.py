@@ -244,9 +244,8 @@ class AppService:
         if package and self.deployed(group, site, place) == package:
             return False
         if package and (held := self.deployed(group, site, slot)) != package:
-            raise Refused(
-                f"Slot {slot} of {site} holds {held[:12] or 'nothing of ours'}, not {package[:12]}; nothing was swapped."
-            )
+            holds = held[:12] or "nothing of ours"
+            raise Refused(f"Slot {slot} of {site} holds {holds}, not {package[:12]}; nothing was swapped.")
         what = f"the swap of {site} {slot} with {target}"
         with _asking(what):
             poller = self._client.web_apps.begin_swap_slot(

@@ -107,6 +107,7 @@ class Cluster:
         self._timeout = timeout_seconds
         self._private = tempfile.TemporaryDirectory(prefix="mystira-cluster-")
         self._configuration = _configuration(kubeconfig, Path(self._private.name), token)
+        self._http = ApiClient(self._configuration)
         self._lock = threading.RLock()
         self._api: DynamicClient | None = None
 
@@ -118,9 +119,8 @@ class Cluster:
     def close(self) -> None:
         """End the connections and remove the private files; a second call does nothing."""
         with self._lock:
-            if self._api is not None:
-                self._api.client.rest_client.close()
-                self._api = None
+            self._http.rest_client.close()
+            self._api = None
         self._private.cleanup()
 
     def identity(self) -> str:
@@ -492,7 +492,7 @@ class Cluster:
         if self._api is None:
             # The library would keep what it discovers in a world-readable place and share it between clusters.
             cache = str(Path(self._private.name) / "discovery.json")
-            self._api = DynamicClient(ApiClient(self._configuration), cache_file=cache)  # type: ignore[no-untyped-call]
+            self._api = DynamicClient(self._http, cache_file=cache)  # type: ignore[no-untyped-call]
         return self._api
 
     def _ask(

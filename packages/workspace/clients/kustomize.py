@@ -258,7 +258,7 @@ def _built_on(folder: Path) -> list[Path]:
     for file in (folder / name for name in ("kustomization.yaml", "kustomization.yml", "Kustomization")):
         if file.is_file():
             try:
-                given = yaml.safe_load(file.read_text())
+                given = yaml.load(file.read_text(), Loader=_Loader)  # noqa: S506 - a safe one
             except (yaml.YAMLError, UnicodeDecodeError):
                 return []
             given = given if isinstance(given, dict) else {}

@@ -60,9 +60,9 @@ class AddressBook:
 class PublicFace:
     """Every public host of the rehearsal, on one port at several addresses.
 
-    `packages` is where deployed packages are kept. `cluster_route(host, address)` says where the front end at an address
-    takes a host:
-    `service`, `digest`, `ready`, and `address` where only one ingress answers for it; None when no ingress knows it.
+    `packages` is where deployed packages are kept. `cluster_route(host, address)` says where the front end at an
+    address routes a host: `service`, `digest`, `ready`, and `address` where only one ingress answers for it; None when
+    no ingress there knows it.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ masked in everything that is said.
 """
 
 from workspace.clients.terraform.client import Applied, Outputs, Stack, StateMark, Terraform
-from workspace.clients.terraform.engine import Engine, Version
+from workspace.clients.terraform.engine import Engine, Version, candidates
 from workspace.clients.terraform.events import Diagnostic, Stream
 from workspace.clients.terraform.failures import StateLock, state_lock, translate
 from workspace.clients.terraform.plans import HIDDEN, Action, Change, PlanSummary, scrub, secrets, summary
@@ -26,6 +26,7 @@ __all__ = [
     "Stream",
     "Terraform",
     "Version",
+    "candidates",
     "scrub",
     "secrets",
     "state_lock",

