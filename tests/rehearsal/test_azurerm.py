@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +140,30 @@ LINKED: Mapping[str, Values] = {
 KINDS = sorted(TYPES)
 
 
-@pytest.fixture
-def plugin(cloud: Cloud, faults: Faults) -> Azurerm:
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    """A cloud that holds what the resources under test belong to."""
+    cloud = Cloud(tmp_path_factory.mktemp("cloud"))
     for resource_id, rest in STANDING.items():
         cloud.put(behaviour.complete({"id": resource_id, **copy.deepcopy(rest)}))
+    return cloud
+
+
+@pytest.fixture
+def cloud(standing: Cloud) -> Iterator[Cloud]:
+    """The same cloud for every test, put back as it was afterwards."""
+    before = {each["id"]: each for each in standing.all()}
+    yield standing
+    for each in list(standing.all()):
+        if each["id"] not in before:
+            standing.delete(each["id"])
+    for resource_id, each in before.items():
+        if standing.get(resource_id) != each:
+            standing.put(each)
+
+
+@pytest.fixture
+def plugin(cloud: Cloud, faults: Faults) -> Azurerm:
     return Azurerm(cloud, faults, SUBSCRIPTION, behaviour.TENANT)
 
 

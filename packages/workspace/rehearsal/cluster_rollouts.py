@@ -20,7 +20,7 @@ REVISION = "deployment.kubernetes.io/revision"
 _HASH = "pod-template-hash"
 _STATEFUL_HASH = "controller-revision-hash"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-_COMPONENT = "deployment-controller"
+_LONGEST_RETRY = 1.0
 
 
 def _digest(value: Any) -> str:
@@ -314,8 +314,10 @@ def replica_set(place: Place, namespace: str, name: str) -> float | None:
     body = place.server.find("ReplicaSet", namespace, name)
     if body is None or body["metadata"].get("deletionTimestamp"):
         return None
-    mine = [pod for pod in owned(place.server, "Pod", body) if is_active(pod)]
-    failure = _fill(place, body, mine)
+    retry = body.get("_retry") or {"at": 0.0, "tries": 0, "why": ""}
+    if time.time() >= retry["at"]:
+        mine = [pod for pod in owned(place.server, "Pod", body) if is_active(pod)]
+        retry = _again_after(place, retry, _fill(place, body, mine))
     mine = [pod for pod in owned(place.server, "Pod", body) if is_active(pod)]
     waits = [_available_in(place, pod, body["spec"].get("minReadySeconds", 0)) for pod in mine]
     status = {
@@ -326,11 +328,19 @@ def replica_set(place: Place, namespace: str, name: str) -> float | None:
     }
     kept = {"replicas": status["replicas"], **compact(status), "observedGeneration": body["metadata"]["generation"]}
     listed = body.get("status", {}).get("conditions", [])
-    if failure:
-        kept["conditions"] = conditioned(listed, "ReplicaFailure", "True", "FailedCreate", failure)
-    place.server.set_status("ReplicaSet", body, kept)
-    soon = [wait for wait in waits if wait]
-    return place.pace if failure else min(soon) if soon else None
+    if retry["why"]:
+        kept["conditions"] = conditioned(listed, "ReplicaFailure", "True", "FailedCreate", retry["why"])
+    place.server.set_status("ReplicaSet", body, kept, CONTROLLER, {"_retry": retry})
+    soon = [wait for wait in waits if wait] + [retry["at"] - time.time()] * bool(retry["why"])
+    return max(0.0, min(soon)) if soon else None
+
+
+def _again_after(place: Place, retry: Body, failure: str) -> Body:
+    """When to try again to make pods, a little later each time."""
+    if not failure:
+        return {"at": 0.0, "tries": 0, "why": ""}
+    wait = min(place.pace * 2 ** retry["tries"], max(_LONGEST_RETRY, place.pace))
+    return {"at": time.time() + wait, "tries": min(retry["tries"] + 1, 10), "why": failure}
 
 
 def _fill(place: Place, body: Body, mine: list[Body]) -> str:

@@ -370,8 +370,11 @@ def _patched(kind: Kind, live: Body, patch: Any, how: str) -> Body:
 
 def _managers(kind: Kind, live: Body | None, body: Body, writer: Writer) -> list[fields.Manager]:
     operator = fields.Manager(writer.manager, "Update", kind.api_version, writer.subresource, frozenset(), now())
-    before = fields.flat(live, kind.shape) if live else {}
-    return fields.updated(before, fields.flat(body, kind.shape), fields.managers_of(live), operator)
+    before, after = live or {}, body
+    if writer.inside and writer.subresource == "status":
+        before, after = ({"status": each.get("status", {})} for each in (before, after))
+    flats = (fields.flat(each, kind.shape) for each in (before, after))
+    return fields.updated(*flats, fields.managers_of(live), operator)
 
 
 def _stamp(kind: Kind, live: Body | None, body: Body) -> None:
