@@ -237,10 +237,10 @@ def faults() -> None:
 def _promoted(machine: Machine, environment: str) -> Watched:
     watched = machine.promote(environment)
     console.print(watched.table(machine.addresses.parts))
-    ended = watched.ended or {}
-    console.print(str(ended.get("sentence", "")), style="green" if ended.get("success") else "red")
-    if not ended.get("success"):
-        raise Broken(str(ended.get("sentence", "")))
+    sentence = str((watched.ended or {}).get("sentence", ""))
+    if not (watched.ended or {}).get("success"):
+        raise Broken(sentence)
+    console.print(sentence, style="green")
     return watched
 
 

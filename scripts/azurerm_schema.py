@@ -35,7 +35,6 @@ WANTED_RESOURCES = {
     "azurerm_private_dns_cname_record",
     "azurerm_servicebus_subscription",
     "azurerm_servicebus_topic",
-    "azurerm_storage_blob",
     "azurerm_subnet_nat_gateway_association",
     "azurerm_virtual_network_peering",
 }

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import task
 from prefect.artifacts import acreate_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from workspace.node import Stage
@@ -19,13 +17,6 @@ _SHOWN = 5
 
 async def outcome(step: Step, definitions: list[Path]) -> State[Any]:
     """Record how the run ended, prove its release when all of it succeeded, and return the state of the whole run."""
-    record: Any = _outcome
-    state: State[Any] = await record(step, definitions, return_state=True)
-    return state
-
-
-@task(name="record", task_run_name="record", cache_policy=NO_CACHE, persist_result=False)
-async def _outcome(step: Step, definitions: list[Path]) -> State[Any]:
     execution = step.execution
     success = all(result.outcome.is_success for result in execution.results.values())
     sentence = told(step)
@@ -49,7 +40,7 @@ def told(step: Step) -> str:
         changed = len(_with(results, Outcome.CHANGED))
         verb = f"{changed} of {len(results)} nodes changed" if changed else f"nothing changed in {len(results)} nodes"
         return f"promote/{place}: {verb}."
-    reasons = " ".join(f"{name} failed: {results[name].detail}" for name in failed[:_SHOWN])
+    reasons = " ".join(f"{name} failed: {_sentence(results[name].detail)}" for name in failed[:_SHOWN])
     more = f" And {len(failed) - _SHOWN} more failed." if len(failed) > _SHOWN else ""
     blocked = _with(results, Outcome.BLOCKED)
     waiting = f" Not started because of that: {', '.join(blocked)}." if blocked else ""
@@ -71,6 +62,10 @@ def as_markdown(step: Step, sentence: str) -> str:
     parts = [f"* {name}: {what}" for name, what in (step.addresses.parts if step.addresses else {}).items()]
     where = ["", "## Real and stand-in", "", *parts] if parts else []
     return "\n".join([f"# Result for {step.execution.place}", "", sentence, "", *head, *rows, *where])
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _with(results: dict[str, Result], *outcomes: Outcome) -> list[str]:

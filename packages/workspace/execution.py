@@ -173,8 +173,8 @@ class Execution:
     def _settle(self, name: str, result: Result) -> Result:
         with self._lock:
             self.results[name] = result
-        seconds = time.monotonic() - self._began.get(name, time.monotonic())
-        self.ledger.outcome(self.run, self.place, name, result, seconds=round(seconds, 3))
+        seconds = round(time.monotonic() - self._began[name], 3) if name in self._began else 0.0
+        self.ledger.outcome(self.run, self.place, name, result, seconds=seconds)
         return result
 
     def _surprise(self, node: Node, error: Exception) -> Broken:

@@ -1,6 +1,7 @@
 """Everything outside, at one target's addresses: one client per thing, made when it is first asked for."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -37,6 +38,8 @@ class Outside:
 
     def __init__(self, addresses: Addresses) -> None:
         self.addresses = addresses
+        # The SDKs log the trace of every answer that is not JSON; our clients read those answers themselves.
+        logging.getLogger("azure").setLevel(logging.ERROR)
         self._clusters: dict[tuple[str, str], Cluster] = {}
         self._lock = threading.RLock()
 

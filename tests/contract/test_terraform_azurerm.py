@@ -1,15 +1,16 @@
 """The real engines against the azurerm stand-in: what was written for Azure runs, and runs the same."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from workspace.clients.terraform import Applied, PlanSummary, Stack, Terraform, candidates
-from workspace.errors import Broken, Refused
+from workspace.errors import Broken, Refused, Unsettled
 from workspace.rehearsal.azurerm import SUBSCRIPTION, AzurermPlugin
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
@@ -224,6 +225,18 @@ def test_the_engine_of_the_wheel_meets_the_same_cloud(rehearsal: Rehearsal) -> N
     )
     one.apply(one.plan().digest)
     assert one.plan().is_empty
+
+
+def test_a_stand_in_that_is_gone_is_unsettled_and_terraform_kills_nobody(rehearsal: Rehearsal, faults: Faults) -> None:
+    plugin = AzurermPlugin(rehearsal.cloud, faults)
+    environment = plugin.start()
+    told = json.loads(environment["TF_REATTACH_PROVIDERS"])
+    assert os.getpid() not in {each["Pid"] for each in told.values()}
+    plugin.close()
+    plugin.close()
+    gone = replace(rehearsal, environment=environment)
+    with pytest.raises(Unsettled, match=r"hashicorp/azurerm at 127\.0\.0\.1:\d+ does not answer"):
+        stack(gone, "mystira-gone").plan()
 
 
 def test_without_the_stand_in_the_plugin_is_not_there(rehearsal: Rehearsal) -> None:

@@ -71,10 +71,10 @@ class Bench:
             directory / "clusters",
             Faults(directory),
             pulls=lambda reference: self.images.get(reference, False),
-            exists=lambda group, name: (group, name) == PLACE,
             address=_Addresses(),
             issue=lambda names: self.obstacle,
-            **{"rollout_seconds": 0.03, "deadline_scale": 0.0005, **given},
+            **{"exists": lambda group, name: (group, name) == PLACE, "rollout_seconds": 0.03, **given},
+            deadline_scale=0.0005,
         )
         config = json.loads(self.clusters.kubeconfig(*PLACE, "https://127.0.0.1", "PEM"))
         self.headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}

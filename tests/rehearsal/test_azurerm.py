@@ -569,6 +569,16 @@ def test_a_data_source_answers(plugin: Azurerm, kind: str, config: Values, attri
     assert "known after apply" not in repr(answer)
 
 
+@pytest.mark.parametrize("kind", sorted(schemas().data.keys() & TYPES.keys()))
+def test_a_data_source_knows_what_terraform_made(plugin: Azurerm, kind: str) -> None:
+    made = create(plugin, kind)
+    schema = schemas().data[kind]
+    config = {name: made.get(name) for name in schema.attributes if schema.attributes[name].required}
+    answer = plugin.look_up("", kind, conform(schema, config))
+    assert {name: answer[name] for name in config} == config
+    assert "known after apply" not in repr(answer)
+
+
 def test_a_data_source_of_something_that_is_not_there_is_an_error(plugin: Azurerm) -> None:
     with pytest.raises(ProviderError, match="was not found"):
         plugin.look_up("", "azurerm_key_vault", {"name": "nowhere", "resource_group_name": "rg"})

@@ -430,3 +430,38 @@ def test_a_dropped_cluster_is_empty_when_it_comes_back(tmp_path: Path) -> None:
     assert bench.clusters.objects("mystira-dev-rg", "mystira-dev-aks") == []
     assert bench.ask("GET", "/api/v1/namespaces").status_code == 401
     bench.close()
+
+
+def test_a_cluster_that_azure_deleted_comes_back_empty(tmp_path: Path) -> None:
+    there = [True]
+    bench = Bench(tmp_path, exists=lambda group, name: there[0])
+    bench.put_there(made("Namespace", "dev"))
+    there[0] = False
+    assert bench.ask("GET", "/api/v1/namespaces/dev").status_code == 503
+    there[0] = True
+    config = json.loads(bench.clusters.kubeconfig("mystira-dev-rg", "mystira-dev-aks", "https://127.0.0.1", "PEM"))
+    headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
+    assert bench.send("GET", "/api/v1/namespaces/dev", headers).status_code == 404
+    bench.close()
+
+
+def test_the_nodes_are_those_azure_has(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, nodes=lambda group, name: [{"name": "aks-chain-0", "labels": {"workload": "chain"}}])
+    nodes = bench.get("/api/v1/nodes")["items"]
+    assert [(each["metadata"]["name"], each["metadata"]["labels"]["workload"]) for each in nodes] == [
+        ("aks-chain-0", "chain")
+    ]
+    bench.close()
+
+
+def test_a_settled_cluster_writes_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.put_there(made("Namespace", "dev"), workload("web"), workload("chain", "StatefulSet"))
+    for kind in ("Deployment", "StatefulSet"):
+        name = "web" if kind == "Deployment" else "chain"
+        bench.wait(path_of(workload(name, kind)), rolled_out)
+    bench.wait("/apis/gateway.networking.k8s.io/v1/gatewayclasses/approuting-istio", bool)
+    before = bench.clusters.objects("mystira-dev-rg", "mystira-dev-aks")
+    bench.ask("GET", "/api/v1/pods", watch="1", timeoutSeconds="0.1")
+    assert bench.clusters.objects("mystira-dev-rg", "mystira-dev-aks") == before
+    bench.close()

@@ -26,6 +26,7 @@ from workspace.rehearsal.azurerm_types import DEFAULT_VALUES, ROLES, TYPES
 from workspace.rehearsal.azurerm_wire import (
     UNKNOWN,
     Block,
+    Decoy,
     Provider,
     ProviderCrash,
     ProviderError,
@@ -57,19 +58,22 @@ class AzurermPlugin:
     ) -> None:
         self._providers: tuple[Provider, ...] = (Azurerm(cloud, faults, subscription, tenant), Random())
         self._served: list[Served] = []
+        self._decoy: Decoy | None = None
 
     def start(self) -> Mapping[str, str]:
         """Serve until closed; the answer is merged into the environment of every Terraform command."""
+        self._decoy = Decoy()
         self._served = [Served(provider) for provider in self._providers]
-        reattach = {
-            provider.name: served.reattach for provider, served in zip(self._providers, self._served, strict=True)
-        }
+        named = zip(self._providers, self._served, strict=True)
+        reattach = {provider.name: served.reattach(self._decoy.pid) for provider, served in named}
         return {"TF_REATTACH_PROVIDERS": json.dumps(reattach)}
 
     def close(self) -> None:
         """Stop serving; a second call does nothing."""
         while self._served:
             self._served.pop().close()
+        if self._decoy:
+            self._decoy.close()
 
     def __enter__(self) -> Mapping[str, str]:
         return self.start()

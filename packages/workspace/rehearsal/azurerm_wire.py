@@ -5,7 +5,8 @@ reattaches to it. Errors are raised as `ProviderError` and become Terraform diag
 """
 
 import json
-import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent import futures
@@ -380,11 +381,32 @@ class _Stdio(stdio_rpc.GRPCStdioServicer):  # type: ignore[misc]
         return iter(())
 
 
+class Decoy:
+    """A process that does nothing but live as long as this one.
+
+    Terraform wants to know the process of a provider it reattaches to, watches it, and kills it when the provider's
+    port does not answer. That must never hit the process everything else of the rehearsal runs in.
+    """
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-I", "-S", "-c", "import sys; sys.stdin.read()"]
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet)
+
+    @property
+    def pid(self) -> int:
+        """What Terraform is told."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """End it; a second call does nothing."""
+        self._process.communicate()
+
+
 class Served:
     """A provider behind gRPC on a free loopback port, until it is closed."""
 
     def __init__(self, provider: Provider, workers: int = 16) -> None:
-        self._provider = provider
         self._pool = futures.ThreadPoolExecutor(max_workers=workers, thread_name_prefix="terraform-provider")
         self._server = grpc.server(self._pool)
         rpc.add_ProviderServicer_to_server(_Servicer(provider), self._server)
@@ -394,11 +416,10 @@ class Served:
         self._server.start()
         self._closing = threading.Lock()
 
-    @property
-    def reattach(self) -> Values:
+    def reattach(self, pid: int) -> Values:
         """How Terraform finds the running provider: one entry of `TF_REATTACH_PROVIDERS`."""
         address = {"Network": "tcp", "String": f"{_ADDRESS}:{self._port}"}
-        return {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True, "Addr": address}
+        return {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": pid, "Test": True, "Addr": address}
 
     def close(self) -> None:
         """Stop serving; a second call does nothing."""

@@ -8,7 +8,9 @@ their image can be pulled and their configuration is there.
 import base64
 import json
 import secrets
+import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from workspace.rehearsal import cluster_certificates as certificates
 from workspace.rehearsal import cluster_housekeeping as housekeeping
 from workspace.rehearsal import cluster_pods as pods
 from workspace.rehearsal import cluster_rollouts as rollouts
+from workspace.rehearsal import cluster_scaling as scaling
+from workspace.rehearsal import cluster_sets as sets
 from workspace.rehearsal import cluster_traffic as traffic
 from workspace.rehearsal import cluster_world as world
 from workspace.rehearsal.cluster_control import Controllers, FindsFaults, Key, Place, Reconciler
@@ -32,6 +36,7 @@ from workspace.rehearsal.cluster_verbs import Server, public
 Body = dict[str, Any]
 
 DEADLINE_SCALE = 0.005
+_NODES_SECONDS = 1.0
 INGRESS_CLASS = "webapprouting.kubernetes.azure.com"
 
 
@@ -69,6 +74,7 @@ class Clusters:
         self._bookmark_seconds = bookmark_seconds
         self._lock = threading.Lock()
         self._open: dict[tuple[str, str], Place] = {}
+        self._nodes_seen: dict[Place, float] = {}
         self._controllers = Controllers(_RECONCILERS, _related)
         self._outside: dict[str, Any] = {
             "pace": rollout_seconds,
@@ -85,6 +91,8 @@ class Clusters:
             known = json.loads(file.read_text())
             if exists(known["group"], known["name"]):
                 self._place(known["group"], known["name"])
+            else:
+                self.drop(known["group"], known["name"])
 
     def kubeconfig(self, group: str, name: str, server_url: str, ca_pem: str) -> str:
         """The credentials file Azure would hand out: one cluster, one user with a token, one context."""
@@ -116,14 +124,13 @@ class Clusters:
         return next((answer for answer in answers if answer is not None), None)
 
     def drop(self, group: str, name: str) -> None:
-        """Forget a cluster that was deleted, with all it held."""
+        """Forget a cluster that was deleted, with all it held; asking for one Azure has no more does so too."""
         with self._lock:
             place = self._open.pop((group.lower(), name.lower()), None)
             if place is not None:
                 self._controllers.detach(place)
                 place.server.store.clear()
-            for file in ("cluster.json", "token"):
-                (self._folder(group, name) / file).unlink(missing_ok=True)
+            shutil.rmtree(self._folder(group, name), ignore_errors=True)
 
     def compact(self, group: str, name: str) -> None:
         """Forget a cluster's history, so that watches from an older version expire."""
@@ -147,13 +154,23 @@ class Clusters:
 
     def _endpoint(self, group: str, name: str) -> Endpoint:
         if not self._exists(group, name):
+            self.drop(group, name)
             said = (
                 f"rehearsal: there is no managed cluster {name} in resource group {group}, so no API server answers "
                 "here; the real host name would not resolve"
             )
             raise Rejected(503, "ServiceUnavailable", said)
         token = self._token(group, name)
-        return Endpoint(self._place(group, name).server, token, self._bookmark_seconds)
+        place = self._place(group, name)
+        self._refresh_nodes(place)
+        return Endpoint(place.server, token, self._bookmark_seconds)
+
+    def _refresh_nodes(self, place: Place) -> None:
+        """Follow the node pools Azure has, now and then."""
+        moment = time.monotonic()
+        if moment - self._nodes_seen.get(place, 0.0) > _NODES_SECONDS:
+            self._nodes_seen[place] = moment
+            world.keep_nodes(place.server, self._nodes(place.group, place.name))
 
     def _place(self, group: str, name: str) -> Place:
         key = (group.lower(), name.lower())
@@ -168,7 +185,7 @@ class Clusters:
         store = Store(folder / "objects")
         (folder / "cluster.json").write_text(json.dumps({"group": group, "name": name}))
         server = Server(store, admission.ALL)
-        world.furnish(server, self._nodes(group, name))
+        world.furnish(server)
         for each in self._outside["ingress_classes"]:
             world.add_ingress_class(server, each)
         return Place(group=group, name=name, server=server, **self._outside)
@@ -197,11 +214,11 @@ _RECONCILERS: Mapping[str, Reconciler] = {
     "Pod": pods.reconcile,
     "Deployment": rollouts.deployment,
     "ReplicaSet": rollouts.replica_set,
-    "StatefulSet": rollouts.stateful_set,
-    "DaemonSet": rollouts.daemon_set,
-    "Job": rollouts.job,
-    "HorizontalPodAutoscaler": rollouts.autoscaler,
-    "PodDisruptionBudget": rollouts.budget,
+    "StatefulSet": sets.stateful_set,
+    "DaemonSet": sets.daemon_set,
+    "Job": sets.job,
+    "HorizontalPodAutoscaler": scaling.autoscaler,
+    "PodDisruptionBudget": scaling.budget,
     "Service": traffic.service,
     "Ingress": _ingress,
     "GatewayClass": traffic.gateway_class,

@@ -51,13 +51,14 @@ def _must_ask(each: Body, hard: Body, body: Body, asked: dict[str, float]) -> No
 
 def _exceeded(each: Body, over: list[str], asked: dict[str, float], used: dict[str, float], hard: Body) -> str:
     def listed(values: dict[str, Any]) -> str:
-        return ",".join(f"{name}={_amount(values.get(name, 0))}" for name in sorted(over))
+        return ",".join(f"{name}={amount(values.get(name, 0))}" for name in sorted(over))
 
     name = each["metadata"]["name"]
     return f"exceeded quota: {name}, requested: {listed(asked)}, used: {listed(used)}, limited: {listed(hard)}"
 
 
-def _amount(value: Any) -> str:
+def amount(value: Any) -> str:
+    """A number as a quantity."""
     if isinstance(value, str):
         return value
     return str(int(value)) if float(value).is_integer() else f"{round(value * 1000)}m"

@@ -90,7 +90,8 @@ def certificate(place: Place, namespace: str, name: str) -> float | None:
     secret = place.server.find("Secret", namespace, body["spec"]["secretName"])
     why = _reissue_reason(body, secret)
     if not why:
-        return _settled(place, body)
+        _settled(place, body)
+        return None
     failed_at = body.get("_failed_at", 0.0) + _RETRY_FAILED * place.deadline_scale
     if failed_at > time.time():
         return float(failed_at - time.time())
@@ -149,7 +150,8 @@ def _issue(place: Place, body: Body, why: tuple[str, str]) -> float | None:
     left = began + place.pace - time.time()
     if left > 0:
         return float(left)
-    return _store(place, fresh)
+    _store(place, fresh)
+    return None
 
 
 @dataclass(frozen=True)
@@ -377,12 +379,17 @@ def shim(place: Place, kind: str, body: Body) -> None:
             made = {"metadata": {"name": name, "ownerReferences": [owner(body, kind)]}, "spec": spec}
             place.server.create(known, namespace, made, _SHIM)
         elif body["metadata"]["uid"] in str(live["metadata"].get("ownerReferences")):
-            place.server.change(
-                "Certificate", live, lambda each, spec=spec: {**each, "spec": {**each["spec"], **spec}}, _SHIM
-            )
+            _respecify(place, live, spec)
     for each in owned(place.server, "Certificate", body):
         if each["metadata"]["name"] not in wanted:
             place.server.delete(known, namespace, each["metadata"]["name"], {})
+
+
+def _respecify(place: Place, live: Body, spec: Body) -> None:
+    def new(each: Body) -> Body:
+        return {**each, "spec": {**each["spec"], **spec}}
+
+    place.server.change("Certificate", live, new, _SHIM)
 
 
 def _annotated_issuer(body: Body) -> Body | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from workspace.rehearsal import cluster_world as world
-from workspace.rehearsal.cluster_admission import counted, usage
+from workspace.rehearsal.cluster_admission import amount, counted, usage
 from workspace.rehearsal.cluster_control import Place, conditioned
 from workspace.rehearsal.cluster_kinds import is_established
 from workspace.rehearsal.cluster_status import Rejected
@@ -21,12 +21,12 @@ def namespace(place: Place, _: str, name: str) -> float | None:
     if body is None:
         return None
     if not body["metadata"].get("deletionTimestamp"):
-        for kind, inner, extra in (
+        for made, inner, extra in (
             ("ServiceAccount", "default", {}),
             ("ConfigMap", "kube-root-ca.crt", {"data": _ROOT_CA}),
         ):
-            if place.server.find(kind, name, inner) is None:
-                place.server.create(place.server.kind(kind), name, {"metadata": {"name": inner}, **extra}, CONTROLLER)
+            if place.server.find(made, name, inner) is None:
+                place.server.create(place.server.kind(made), name, {"metadata": {"name": inner}, **extra}, CONTROLLER)
         return None
     left = 0
     for kind in place.server.kinds.in_namespaces():
@@ -49,7 +49,7 @@ def garbage(place: Place, _: str, __: str) -> float | None:
         if references and not any(each["uid"] in present for each in references):
             _delete(place, resource, body)
         if body["metadata"].get("deletionTimestamp"):
-            _finalize(place, resource, body, everything)
+            _finalize(place, body, everything)
     return None
 
 
@@ -63,7 +63,7 @@ def _delete(place: Place, resource: str, body: Body) -> None:
                 raise
 
 
-def _finalize(place: Place, resource: str, body: Body, everything: list[tuple[str, Body]]) -> None:
+def _finalize(place: Place, body: Body, everything: list[tuple[str, Body]]) -> None:
     finalizers = body["metadata"].get("finalizers") or []
     uid = body["metadata"]["uid"]
     below = [(r, b) for r, b in everything if uid in _owners(b)]
@@ -76,7 +76,6 @@ def _finalize(place: Place, resource: str, body: Body, everything: list[tuple[st
             _delete(place, inner, each)
         if not below:
             _let_go(place, body, "foregroundDeletion")
-    del resource
 
 
 def _owners(body: Body) -> set[str]:
@@ -130,7 +129,7 @@ def quota(place: Place, namespace: str, name: str) -> float | None:
         return None
     hard = body["spec"].get("hard") or {}
     used = usage(counted(place.server, namespace))
-    shown = {key: f"{used.get(key, 0):g}" for key in hard}
+    shown = {key: amount(used.get(key, 0)) for key in hard}
     place.server.set_status("ResourceQuota", body, {"hard": hard, "used": shown})
     return None
 

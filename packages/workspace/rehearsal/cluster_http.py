@@ -304,7 +304,11 @@ class _Loader(yaml.SafeLoader):
     """YAML as the API server reads it: a time stays text."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
 
 
 def _write(server: Server, target: Target, asked: Asked) -> Answer:
@@ -440,8 +444,8 @@ def _first_lines(endpoint: Endpoint, target: Target, asked: Asked) -> list[bytes
     if changes is None:
         expired = status.expired(f"too old resource version: {since} ({store.oldest})")
         return [_line("ERROR", expired.body())]
-    lines = [_seen(target, test, change) for change in changes if change.resource == kind.resource]
-    return [line for line in lines if line]
+    seen = (_seen(target, test, change) for change in changes if change.resource == kind.resource)
+    return [line for line in seen if line]
 
 
 async def _live_lines(
@@ -457,8 +461,11 @@ async def _live_lines(
         try:
             change = await asyncio.wait_for(queue.get(), min(left, endpoint.bookmark_seconds))
         except TimeoutError:
-            if bookmarks:
-                yield _bookmark(target.kind, endpoint.server.store.revision)
+            with endpoint.server.store.lock:
+                seen = endpoint.server.store.revision
+            await asyncio.sleep(0)  # what was written up to then is in the queue now
+            if bookmarks and queue.empty():
+                yield _bookmark(target.kind, seen)
             continue
         line = _seen(target, test, change) if change.revision > revision else None
         if line:

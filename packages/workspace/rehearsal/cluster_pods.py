@@ -137,8 +137,8 @@ def _tolerates(toleration: Body, taint: Body) -> bool:
     if toleration.get("effect") and toleration["effect"] != taint["effect"]:
         return False
     if toleration.get("operator") == "Exists":
-        return not toleration.get("key") or toleration["key"] == taint["key"]
-    return toleration.get("key") == taint["key"] and toleration.get("value", "") == taint.get("value", "")
+        return toleration.get("key") in (None, "", taint["key"])
+    return (toleration.get("key"), toleration.get("value", "")) == (taint["key"], taint.get("value", ""))
 
 
 def _number(pod: Body) -> int:
@@ -276,7 +276,7 @@ def _image_trouble(place: Place, image: str, told: str, digests: dict[str, str])
         said = f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}"'
         said += ": invalid reference format"
         return Trouble("InvalidImageName", said, "InspectFailed", said)
-    found = False if told == "ImagePullBackOff" else place.pulls(image)
+    found = False if told == "ImagePullBackOff" else _pulled(place, image)
     given = found if isinstance(found, Mapping) else {}
     if found and not given.get("error"):
         digest = image.rpartition("@")[2] if "@" in image else str(given.get("digest") or _made_up(image))
@@ -289,6 +289,13 @@ def _image_trouble(place: Place, image: str, told: str, digests: dict[str, str])
     return Trouble(
         "ImagePullBackOff", f"{back_off}: ErrImagePull: {said}", "Failed", f'Failed to pull image "{image}": {said}'
     )
+
+
+def _pulled(place: Place, image: str) -> Any:
+    try:
+        return place.pulls(image)
+    except Exception as error:  # whatever keeps the registry from answering is why the pull fails
+        return {"error": f"failed to do request: {error}"}
 
 
 def _repository(image: str) -> str:
@@ -341,7 +348,8 @@ def _crash(pod: Body, container: Body, told: str) -> Trouble | None:
 def _fail(place: Place, pod: Body, name: str, trouble: Trouble, digests: dict[str, str]) -> float | None:
     _note(place, pod, trouble)
     if trouble.crashed and pod["spec"].get("restartPolicy") == "Never":
-        return _failed(place, pod)
+        _failed(place, pod)
+        return None
     whole = {**pod, "_life": {**pod["_life"], "digests": digests}}
     phase = "Running" if trouble.crashed else "Pending"
     other = Trouble("PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating", "", "", "")
@@ -355,7 +363,7 @@ def _fail(place: Place, pod: Body, name: str, trouble: Trouble, digests: dict[st
 def _later(place: Place, pod: Body, status: Body) -> float:
     """Keep the status and try again, each time a little later."""
     life = dict(pod["_life"])
-    wait = min(place.pace * 2 ** min(life.get("attempt", 0), 6), max(_LONGEST_WAIT, place.pace))
+    wait: float = min(place.pace * 2 ** min(life.get("attempt", 0), 6), max(_LONGEST_WAIT, place.pace))
     place.server.set_status("Pod", pod, status, KUBELET, {"_life": {**life, "retry_at": time.time() + wait}})
     return wait
 
@@ -460,7 +468,7 @@ def _running(pod: Body, container: Body, ready: bool) -> Body:
     life = pod["_life"]
     state = {"running": {"startedAt": life.get("running_since", now())}}
     more: Body = {"ready": ready, "started": True}
-    before = next((e for e in pod["status"].get("containerStatuses", []) if e["name"] == container["name"]), {})
+    before: Body = next((e for e in pod["status"].get("containerStatuses", []) if e["name"] == container["name"]), {})
     more |= {key: before[key] for key in ("restartCount", "lastState") if key in before}
     return _container(pod, container, state, **more)
 

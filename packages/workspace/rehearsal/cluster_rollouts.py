@@ -1,4 +1,4 @@
-"""The workload controllers: Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, autoscaler and disruption budget."""
+"""The controllers of Deployments and ReplicaSets, and how any workload makes and counts its pods."""
 
 import hashlib
 import json
@@ -8,22 +8,20 @@ from typing import Any
 
 from workspace.rehearsal import cluster_pods as pods
 from workspace.rehearsal.cluster_control import Place, compact, condition, conditioned, holds, owned, owner
-from workspace.rehearsal.cluster_rules import quantity
-from workspace.rehearsal.cluster_select import matches
 from workspace.rehearsal.cluster_status import Rejected, forbidden
 from workspace.rehearsal.cluster_store import now
-from workspace.rehearsal.cluster_verbs import CONTROLLER, Writer
+from workspace.rehearsal.cluster_verbs import CONTROLLER
 
 Body = dict[str, Any]
 
 REVISION = "deployment.kubernetes.io/revision"
 _HASH = "pod-template-hash"
-_STATEFUL_HASH = "controller-revision-hash"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _LONGEST_RETRY = 1.0
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """A short name for a template, the same for the same template."""
     seed = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()
     return "".join(_LETTERS[byte % len(_LETTERS)] for byte in seed[:10])
 
@@ -39,7 +37,7 @@ def is_ready(pod: Body) -> bool:
     return holds(pod, "Ready") and not pod["metadata"].get("deletionTimestamp")
 
 
-def _available_in(place: Place, pod: Body, seconds: int) -> float | None:
+def available_in(place: Place, pod: Body, seconds: int) -> float | None:
     """After how many seconds a pod counts as available: 0 when it does, None when it is not even ready."""
     if not is_ready(pod):
         return None
@@ -122,16 +120,16 @@ def _annotated(place: Place, kind: str, body: Body, revision: int) -> Body | Non
 def _make_set(place: Place, body: Body, revision: int) -> Body:
     spec, metadata = body["spec"], body["metadata"]
     template = json.loads(json.dumps(_plain(spec["template"])))
-    digest = _digest(template)
-    labels = {**template["metadata"]["labels"], _HASH: digest}
+    hashed = digest(template)
+    labels = {**template["metadata"]["labels"], _HASH: hashed}
     template["metadata"]["labels"] = labels
-    selector = {**spec["selector"], "matchLabels": {**spec["selector"].get("matchLabels", {}), _HASH: digest}}
+    selector = {**spec["selector"], "matchLabels": {**spec["selector"].get("matchLabels", {}), _HASH: hashed}}
     kept = {k: v for k, v in (metadata.get("annotations") or {}).items() if not k.startswith("kubectl.kubernetes.io/")}
-    made = {
+    made: Body = {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
         "metadata": {
-            "name": f"{metadata['name']}-{digest}",
+            "name": f"{metadata['name']}-{hashed}",
             "labels": labels,
             "annotations": {**kept, REVISION: str(revision)},
             "ownerReferences": [owner(body, "Deployment")],
@@ -144,7 +142,7 @@ def _make_set(place: Place, body: Body, revision: int) -> Body:
     return place.server.create(kind, metadata["namespace"], made, CONTROLLER)
 
 
-def _share(value: Any, whole: int, up: bool) -> int:
+def share(value: Any, whole: int, up: bool) -> int:
     """A count, or a percentage of the whole rounded as asked."""
     if isinstance(value, str) and value.endswith("%"):
         part = int(value[:-1]) * whole / 100
@@ -155,21 +153,23 @@ def _share(value: Any, whole: int, up: bool) -> int:
 def limits(spec: Body) -> tuple[int, int]:
     """How many pods a rolling update may have too many, and how many too few."""
     rolling = spec["strategy"].get("rollingUpdate") or {}
-    surge = _share(rolling.get("maxSurge", 0), spec["replicas"], up=True)
-    unavailable = _share(rolling.get("maxUnavailable", 0), spec["replicas"], up=False)
+    surge = share(rolling.get("maxSurge", 0), spec["replicas"], up=True)
+    unavailable = share(rolling.get("maxUnavailable", 0), spec["replicas"], up=False)
     return surge, unavailable if surge or unavailable else 1
 
 
-def _wanted(body: Body) -> int:
+def wanted_replicas(body: Body) -> int:
+    """How many replicas a workload wants."""
     return int(body["spec"].get("replicas", 0))
 
 
-def _count(body: Body, name: str) -> int:
+def count_of(body: Body, name: str) -> int:
+    """A count of a status, 0 when it is not said."""
     return int(body.get("status", {}).get(name, 0))
 
 
 def _resize(place: Place, kind: str, body: Body, replicas: int) -> None:
-    if _wanted(body) == replicas:
+    if wanted_replicas(body) == replicas:
         return
 
     def new(live: Body) -> Body:
@@ -181,43 +181,45 @@ def _resize(place: Place, kind: str, body: Body, replicas: int) -> None:
 
 def _scale_sets(place: Place, body: Body, sets: list[Body], current: Body) -> None:
     old = sorted((each for each in sets if each is not current), key=_revision)
-    wanted = _wanted(body)
+    wanted = wanted_replicas(body)
     if body["spec"]["strategy"]["type"] == "Recreate":
         for each in old:
             _resize(place, "ReplicaSet", each, 0)
-        if not any(_count(each, "replicas") or _wanted(each) for each in old):
+        if not any(count_of(each, "replicas") or wanted_replicas(each) for each in old):
             _resize(place, "ReplicaSet", current, wanted)
         return
     surge, unavailable = limits(body["spec"])
-    total = sum(_wanted(each) for each in sets)
-    if _wanted(current) > wanted:
+    total = sum(wanted_replicas(each) for each in sets)
+    if wanted_replicas(current) > wanted:
         _resize(place, "ReplicaSet", current, wanted)
     elif total < wanted + surge:
-        more = min(wanted + surge - total, wanted - _wanted(current))
-        _resize(place, "ReplicaSet", current, _wanted(current) + more)
+        more = min(wanted + surge - total, wanted - wanted_replicas(current))
+        _resize(place, "ReplicaSet", current, wanted_replicas(current) + more)
     _shrink_old(place, old, current, wanted - unavailable)
 
 
 def _shrink_old(place: Place, old: list[Body], current: Body, least: int) -> None:
     fresh = place.server.find("ReplicaSet", current["metadata"]["namespace"], current["metadata"]["name"]) or current
-    total = _wanted(fresh) + sum(_wanted(each) for each in old)
-    missing = max(0, _wanted(fresh) - _count(fresh, "availableReplicas"))
+    total = wanted_replicas(fresh) + sum(wanted_replicas(each) for each in old)
+    missing = max(0, wanted_replicas(fresh) - count_of(fresh, "availableReplicas"))
     budget = total - least - missing
-    available = _count(fresh, "availableReplicas") + sum(_count(each, "availableReplicas") for each in old)
+    available = count_of(fresh, "availableReplicas") + sum(count_of(each, "availableReplicas") for each in old)
     for each in old:
-        unhealthy = max(0, _wanted(each) - _count(each, "availableReplicas"))
+        unhealthy = max(0, wanted_replicas(each) - count_of(each, "availableReplicas"))
         spare = max(0, available - least)
-        healthy = min(spare, _wanted(each) - unhealthy)
+        healthy = min(spare, wanted_replicas(each) - unhealthy)
         less = min(budget, unhealthy + healthy)
         if less > 0:
-            _resize(place, "ReplicaSet", each, _wanted(each) - less)
+            _resize(place, "ReplicaSet", each, wanted_replicas(each) - less)
             budget -= less
             available -= max(0, less - unhealthy)
 
 
 def _forget_old(place: Place, body: Body, sets: list[Body], current: Body) -> None:
-    idle = [each for each in sets if each["metadata"]["uid"] != current["metadata"]["uid"] and not _wanted(each)]
-    idle = sorted((each for each in idle if not _count(each, "replicas")), key=_revision)
+    idle = [
+        each for each in sets if each["metadata"]["uid"] != current["metadata"]["uid"] and not wanted_replicas(each)
+    ]
+    idle = sorted((each for each in idle if not count_of(each, "replicas")), key=_revision)
     for each in idle[: max(0, len(idle) - body["spec"]["revisionHistoryLimit"])]:
         place.server.finish("ReplicaSet", each)
 
@@ -227,13 +229,13 @@ def _deployment_status(place: Place, body: Body, current: Body | None, news: str
     sets = owned(place.server, "ReplicaSet", body)
     uid = current["metadata"]["uid"] if current else ""
     fresh = next((each for each in sets if each["metadata"]["uid"] == uid), None)
-    available = sum(_count(each, "availableReplicas") for each in sets)
+    available = sum(count_of(each, "availableReplicas") for each in sets)
     counts = {
-        "replicas": sum(_count(each, "replicas") for each in sets),
-        "updatedReplicas": _count(fresh, "replicas") if fresh else 0,
-        "readyReplicas": sum(_count(each, "readyReplicas") for each in sets),
+        "replicas": sum(count_of(each, "replicas") for each in sets),
+        "updatedReplicas": count_of(fresh, "replicas") if fresh else 0,
+        "readyReplicas": sum(count_of(each, "readyReplicas") for each in sets),
         "availableReplicas": available,
-        "unavailableReplicas": max(0, sum(_wanted(each) for each in sets) - available),
+        "unavailableReplicas": max(0, sum(wanted_replicas(each) for each in sets) - available),
     }
     progress, again = _progress(place, body, fresh, counts, news)
     conditions = _available_condition(body, counts["availableReplicas"])
@@ -250,7 +252,9 @@ def _deployment_status(place: Place, body: Body, current: Body | None, news: str
 
 
 def _available_condition(body: Body, available: int) -> list[Body]:
-    least = _wanted(body) - (limits(body["spec"])[1] if body["spec"]["strategy"]["type"] == "RollingUpdate" else 0)
+    least = wanted_replicas(body) - (
+        limits(body["spec"])[1] if body["spec"]["strategy"]["type"] == "RollingUpdate" else 0
+    )
     before, listed = condition(body, "Available"), body.get("status", {}).get("conditions", [])
     if available >= least:
         words = ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
@@ -274,7 +278,7 @@ def _progress(place: Place, body: Body, fresh: Body | None, counts: Body, news: 
     if fresh is None or body["spec"].get("paused"):
         words = {"status": "Unknown", "reason": "DeploymentPaused", "message": "Deployment is paused"}
         return {"condition": words if body["spec"].get("paused") else None, "mark": None}, None
-    name, wanted = fresh["metadata"]["name"], _wanted(body)
+    name, wanted = fresh["metadata"]["name"], wanted_replicas(body)
     old = counts["replicas"] - counts["updatedReplicas"]
     mark = [name, counts["updatedReplicas"], counts["readyReplicas"], counts["availableReplicas"], -old]
     before = body.get("_progress") or {"mark": [], "since": 0.0, "finished": ""}
@@ -306,7 +310,7 @@ def _words(status: str, reason: str, message: str) -> Body:
 
 def deadline(place: Place, body: Body) -> float:
     """The progress deadline in the seconds of this rehearsal; never so short that a good pod misses it."""
-    return float(max(body["spec"]["progressDeadlineSeconds"] * place.deadline_scale, place.pace * 2))
+    return float(max(body["spec"]["progressDeadlineSeconds"] * place.deadline_scale, place.pace * 5))
 
 
 def replica_set(place: Place, namespace: str, name: str) -> float | None:
@@ -319,7 +323,7 @@ def replica_set(place: Place, namespace: str, name: str) -> float | None:
         mine = [pod for pod in owned(place.server, "Pod", body) if is_active(pod)]
         retry = _again_after(place, retry, _fill(place, body, mine))
     mine = [pod for pod in owned(place.server, "Pod", body) if is_active(pod)]
-    waits = [_available_in(place, pod, body["spec"].get("minReadySeconds", 0)) for pod in mine]
+    waits = [available_in(place, pod, body["spec"].get("minReadySeconds", 0)) for pod in mine]
     status = {
         "replicas": len(mine),
         "fullyLabeledReplicas": len(mine),
@@ -345,7 +349,7 @@ def _again_after(place: Place, retry: Body, failure: str) -> Body:
 
 def _fill(place: Place, body: Body, mine: list[Body]) -> str:
     """Make or end pods until there are as many as wanted; returns why one could not be made."""
-    wanted = _wanted(body)
+    wanted = wanted_replicas(body)
     workload = _workload(body)
     for _ in range(wanted - len(mine)):
         try:
@@ -370,339 +374,3 @@ def end_pod(place: Place, pod: Body) -> None:
     """Delete a pod, with its grace."""
     metadata = pod["metadata"]
     place.server.delete(place.server.kind("Pod"), metadata["namespace"], metadata["name"], {})
-
-
-def stateful_set(place: Place, namespace: str, name: str) -> float | None:
-    """Bring a StatefulSet one step on: pods by ordinal, each only after the one before is ready.
-
-    As with the real one, a pod that never becomes ready blocks everything behind it, even the way back.
-    """
-    body = place.server.find("StatefulSet", namespace, name)
-    if body is None or body["metadata"].get("deletionTimestamp"):
-        return None
-    update = _record_revision(place, body)
-    failure = _stateful_step(place, body, update)
-    mine = _ordered(place, body)
-    waits = [_available_in(place, pod, body["spec"].get("minReadySeconds", 0)) for pod in mine.values()]
-    ready = sum(1 for wait in waits if wait is not None)
-    updated = sum(1 for pod in mine.values() if pod["metadata"]["labels"].get(_STATEFUL_HASH) == update)
-    before = body.get("status", {}).get("currentRevision", update)
-    complete = updated == len(mine) == ready == _wanted(body)
-    current = update if complete or not before else before
-    status = {
-        "observedGeneration": body["metadata"]["generation"],
-        "replicas": len(mine),
-        "readyReplicas": ready,
-        "currentReplicas": sum(1 for p in mine.values() if p["metadata"]["labels"].get(_STATEFUL_HASH) == current),
-        "updatedReplicas": updated,
-        "currentRevision": current,
-        "updateRevision": update,
-    }
-    available = sum(1 for wait in waits if wait == 0)
-    kept = {"replicas": len(mine), **compact(status), "availableReplicas": available, "collisionCount": 0}
-    place.server.set_status("StatefulSet", body, kept)
-    soon = [wait for wait in waits if wait]
-    return place.pace if failure else min(soon) if soon else None
-
-
-def _record_revision(place: Place, body: Body) -> str:
-    """Keep the present template as a ControllerRevision; returns its name."""
-    metadata, template = body["metadata"], body["spec"]["template"]
-    name = f"{metadata['name']}-{_digest(template)}"
-    found = owned(place.server, "ControllerRevision", body)
-    latest = max((each["revision"] for each in found), default=0)
-    known = next((each for each in found if each["metadata"]["name"] == name), None)
-    if known is None:
-        made = {
-            "apiVersion": "apps/v1",
-            "kind": "ControllerRevision",
-            "metadata": {
-                "name": name,
-                "labels": {**(template["metadata"].get("labels") or {}), "controller.kubernetes.io/hash": name[-10:]},
-                "ownerReferences": [owner(body, "StatefulSet")],
-            },
-            "data": {"spec": {"template": {**template, "$patch": "replace"}}},
-            "revision": latest + 1,
-        }
-        place.server.create(place.server.kind("ControllerRevision"), metadata["namespace"], made, CONTROLLER)
-    elif known["revision"] < latest:
-        place.server.change("ControllerRevision", known, lambda live: {**live, "revision": latest + 1})
-    return name
-
-
-def _ordered(place: Place, body: Body) -> dict[int, Body]:
-    found = {}
-    for pod in owned(place.server, "Pod", body):
-        found[int(pod["metadata"]["name"].rsplit("-", 1)[1])] = pod
-    return dict(sorted(found.items()))
-
-
-def _stateful_step(place: Place, body: Body, update: str) -> str:
-    """Do the one next thing, or everything at once for parallel sets; returns why a pod could not be made."""
-    mine, spec = _ordered(place, body), body["spec"]
-    one_by_one = spec["podManagementPolicy"] == "OrderedReady"
-    first = (spec.get("ordinals") or {}).get("start", 0)
-    ordinals = range(first, first + _wanted(body))
-    for ordinal in ordinals:
-        pod = mine.get(ordinal)
-        if pod is None:
-            failure = _make_ordinal(place, body, ordinal, update)
-            if failure or one_by_one:
-                return failure
-        elif one_by_one and not is_ready(pod):
-            return ""
-    for ordinal in sorted((each for each in mine if each not in ordinals), reverse=True):
-        if not mine[ordinal]["metadata"].get("deletionTimestamp"):
-            end_pod(place, mine[ordinal])
-        if one_by_one:
-            return ""
-    _replace_outdated(place, body, mine, update)
-    return ""
-
-
-def _replace_outdated(place: Place, body: Body, mine: dict[int, Body], update: str) -> None:
-    strategy = body["spec"]["updateStrategy"]
-    if strategy["type"] != "RollingUpdate":
-        return
-    partition = (strategy.get("rollingUpdate") or {}).get("partition", 0)
-    for ordinal in sorted((each for each in mine if each >= partition), reverse=True):
-        pod = mine[ordinal]
-        if pod["metadata"]["labels"].get(_STATEFUL_HASH) != update:
-            if not pod["metadata"].get("deletionTimestamp"):
-                end_pod(place, pod)
-            return
-        if not is_ready(pod):
-            return
-
-
-def _make_ordinal(place: Place, body: Body, ordinal: int, update: str) -> str:
-    name = f"{body['metadata']['name']}-{ordinal}"
-    revision = _revision_for(body, ordinal, update)
-    template = _revision_template(place, body, revision)
-    labels = {
-        **(template["metadata"].get("labels") or {}),
-        "apps.kubernetes.io/pod-index": str(ordinal),
-        _STATEFUL_HASH: revision,
-        "statefulset.kubernetes.io/pod-name": name,
-    }
-    template["metadata"]["labels"] = labels
-    template["spec"]["hostname"] = name
-    template["spec"]["subdomain"] = body["spec"].get("serviceName", "")
-    try:
-        _claims(place, body, ordinal, template)
-        make_pod(place, body, "StatefulSet", template, {"name": name}, body["metadata"]["name"])
-    except Rejected as rejected:
-        said = f"create Pod {name} in StatefulSet {body['metadata']['name']} failed error: {rejected.message}"
-        place.server.event(body, "StatefulSet", "FailedCreate", said, "statefulset-controller")
-        return rejected.message
-    said = f"create Pod {name} in StatefulSet {body['metadata']['name']} successful"
-    place.server.event(body, "StatefulSet", "SuccessfulCreate", said, "statefulset-controller", warning=False)
-    return ""
-
-
-def _revision_for(body: Body, ordinal: int, update: str) -> str:
-    strategy = body["spec"]["updateStrategy"]
-    partition = (strategy.get("rollingUpdate") or {}).get("partition", 0) if strategy["type"] == "RollingUpdate" else 0
-    current = body.get("status", {}).get("currentRevision") or update
-    return str(current) if ordinal < partition else update
-
-
-def _revision_template(place: Place, body: Body, revision: str) -> Body:
-    found = place.server.find("ControllerRevision", body["metadata"]["namespace"], revision)
-    source = found["data"]["spec"]["template"] if found else body["spec"]["template"]
-    template: Body = json.loads(json.dumps({key: value for key, value in source.items() if key != "$patch"}))
-    template.setdefault("metadata", {})
-    return template
-
-
-def _claims(place: Place, body: Body, ordinal: int, template: Body) -> None:
-    for claim in body["spec"].get("volumeClaimTemplates") or []:
-        name = f"{claim['metadata']['name']}-{body['metadata']['name']}-{ordinal}"
-        volume = {"name": claim["metadata"]["name"], "persistentVolumeClaim": {"claimName": name}}
-        others = [v for v in template["spec"].get("volumes") or [] if v["name"] != volume["name"]]
-        template["spec"]["volumes"] = [*others, volume]
-        namespace = body["metadata"]["namespace"]
-        if place.server.find("PersistentVolumeClaim", namespace, name) is None:
-            labels = body["spec"]["selector"].get("matchLabels", {})
-            made = {"metadata": {"name": name, "labels": labels}, "spec": json.loads(json.dumps(claim["spec"]))}
-            place.server.create(place.server.kind("PersistentVolumeClaim"), namespace, made, CONTROLLER)
-
-
-def daemon_set(place: Place, namespace: str, name: str) -> float | None:
-    """Bring a DaemonSet one step on: one pod of the present template per node."""
-    body = place.server.find("DaemonSet", namespace, name)
-    if body is None or body["metadata"].get("deletionTimestamp"):
-        return None
-    nodes = [node["metadata"]["name"] for node in place.server.every("Node")]
-    digest = _digest(body["spec"]["template"])
-    mine = [pod for pod in owned(place.server, "Pod", body) if is_active(pod)]
-    old = [pod for pod in mine if pod["metadata"]["labels"].get(_STATEFUL_HASH) != digest]
-    failure = ""
-    if old and all(is_ready(pod) for pod in mine if pod not in old):
-        end_pod(place, old[0])
-    elif not old:
-        failure = _fill_nodes(place, body, digest, len(nodes) - len(mine))
-    ready = sum(1 for pod in mine if is_ready(pod))
-    status = {
-        "currentNumberScheduled": len(mine),
-        "desiredNumberScheduled": len(nodes),
-        "numberMisscheduled": 0,
-        "numberReady": ready,
-        "observedGeneration": body["metadata"]["generation"],
-        **compact({"updatedNumberScheduled": len(mine) - len(old), "numberAvailable": ready}),
-        **compact({"numberUnavailable": len(nodes) - ready}),
-    }
-    place.server.set_status("DaemonSet", body, status)
-    return place.pace if failure else None
-
-
-def _fill_nodes(place: Place, body: Body, digest: str, missing: int) -> str:
-    template = json.loads(json.dumps(body["spec"]["template"]))
-    template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), _STATEFUL_HASH: digest}
-    for _ in range(missing):
-        try:
-            name = {"generateName": f"{body['metadata']['name']}-"}
-            make_pod(place, body, "DaemonSet", template, name, body["metadata"]["name"])
-        except Rejected as rejected:
-            said = f"Error creating: {rejected.message}"
-            place.server.event(body, "DaemonSet", "FailedCreate", said, "daemonset-controller")
-            return rejected.message
-    return ""
-
-
-def job(place: Place, namespace: str, name: str) -> float | None:
-    """Bring a Job one step on: a pod until one succeeds, or too many failed."""
-    body = place.server.find("Job", namespace, name)
-    if body is None or body["metadata"].get("deletionTimestamp") or holds(body, "Complete") or holds(body, "Failed"):
-        return None
-    mine = owned(place.server, "Pod", body)
-    phases = [pod.get("status", {}).get("phase") for pod in mine]
-    succeeded, failed = phases.count("Succeeded"), phases.count("Failed")
-    conditions = body.get("status", {}).get("conditions", [])
-    extra: Body = {}
-    if succeeded >= body["spec"]["completions"]:
-        conditions = conditioned(
-            conditions, "Complete", "True", "CompletionsReached", "Reached expected number of succeeded pods"
-        )
-        extra["completionTime"] = now()
-    elif failed > body["spec"]["backoffLimit"]:
-        said = "Job has reached the specified backoff limit"
-        conditions = conditioned(conditions, "Failed", "True", "BackoffLimitExceeded", said)
-    elif not any(is_active(pod) for pod in mine):
-        template = json.loads(json.dumps(body["spec"]["template"]))
-        template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), "job-name": name}
-        make_pod(place, body, "Job", template, {"generateName": f"{name}-"}, name)
-    active = sum(1 for pod in owned(place.server, "Pod", body) if is_active(pod))
-    counts = compact({"active": active, "succeeded": succeeded, "failed": failed})
-    started = body.get("status", {}).get("startTime", now())
-    place.server.set_status("Job", body, {"startTime": started, **counts, "conditions": conditions, **extra})
-    return None
-
-
-def autoscaler(place: Place, namespace: str, name: str) -> float | None:
-    """Keep an autoscaled workload within its bounds; the load of a rehearsal never asks for more."""
-    body = place.server.find("HorizontalPodAutoscaler", namespace, name)
-    if body is None or body["metadata"].get("deletionTimestamp"):
-        return None
-    reference = body["spec"]["scaleTargetRef"]
-    target = place.server.find(reference["kind"], namespace, reference["name"])
-    conditions = body.get("status", {}).get("conditions", [])
-    if target is None:
-        group = reference.get("apiVersion", "").partition("/")[0]
-        said = f"the HPA controller was unable to get the target's current scale: {reference['kind'].lower()}s.{group} "
-        conditions = conditioned(
-            conditions, "AbleToScale", "False", "FailedGetScale", f'{said}"{reference["name"]}" not found'
-        )
-        place.server.set_status("HorizontalPodAutoscaler", body, {"currentMetrics": None, "conditions": conditions})
-        return None
-    present = _wanted(target)
-    desired = min(max(present, body["spec"]["minReplicas"]), body["spec"]["maxReplicas"]) if present else 0
-    if desired != present:
-        _autoscale(place, reference["kind"], target, desired)
-    status = {
-        "currentReplicas": _count(target, "replicas"),
-        "desiredReplicas": desired,
-        "conditions": _scaling_conditions(conditions, target, body),
-        "currentMetrics": _metrics(body, target),
-    }
-    place.server.set_status("HorizontalPodAutoscaler", body, status)
-    return None
-
-
-def _autoscale(place: Place, kind: str, target: Body, replicas: int) -> None:
-    """Write the new size as the real controller does: through the scale subresource, under its own name."""
-
-    def new(live: Body) -> Body:
-        live["spec"]["replicas"] = replicas
-        return live
-
-    place.server.change(kind, target, new, Writer("kube-controller-manager", inside=True, subresource="scale"))
-
-
-def _scaling_conditions(conditions: list[Body], target: Body, body: Body) -> list[Body]:
-    said = "recommended size matches current size"
-    conditions = conditioned(conditions, "AbleToScale", "True", "ReadyForNewScale", said)
-    missing = _missing_requests(body, target)
-    if missing:
-        words = f"the HPA was unable to compute the replica count: failed to get {missing[0]} utilization: "
-        words += f"missing request for {missing[0]} in container {missing[1]}"
-        conditions = conditioned(conditions, "ScalingActive", "False", "FailedGetResourceMetric", words)
-    else:
-        words = "the HPA was able to successfully calculate a replica count from cpu resource utilization"
-        conditions = conditioned(conditions, "ScalingActive", "True", "ValidMetricFound", words)
-    words = "the desired count is within the acceptable range"
-    return conditioned(conditions, "ScalingLimited", "False", "DesiredWithinRange", words)
-
-
-def _resource_metrics(body: Body) -> list[str]:
-    found = (each.get("resource", {}).get("name") for each in body["spec"].get("metrics", []))
-    return [name for name in found if name]
-
-
-def _missing_requests(body: Body, target: Body) -> tuple[str, str] | None:
-    for name in _resource_metrics(body):
-        for container in target["spec"]["template"]["spec"]["containers"]:
-            resources = container.get("resources", {})
-            if name not in (resources.get("requests") or resources.get("limits") or {}):
-                return name, container["name"]
-    return None
-
-
-def _metrics(body: Body, target: Body) -> list[Body]:
-    if _missing_requests(body, target):
-        return []
-    containers = target["spec"]["template"]["spec"]["containers"]
-    found = []
-    for name in _resource_metrics(body):
-        resources = [c.get("resources", {}).get("requests") or c["resources"]["limits"] for c in containers]
-        asked = sum(quantity(each[name]) for each in resources)
-        current = {"averageUtilization": 10, "averageValue": str(int(asked * 100)) + "m"}
-        found.append({"type": "Resource", "resource": {"name": name, "current": current}})
-    return found
-
-
-def budget(place: Place, namespace: str, name: str) -> float | None:
-    """Count what a PodDisruptionBudget protects."""
-    body = place.server.find("PodDisruptionBudget", namespace, name)
-    if body is None or body["metadata"].get("deletionTimestamp"):
-        return None
-    selector = body["spec"].get("selector")
-    mine = [pod for pod in place.server.every("Pod", namespace) if matches(selector, pod["metadata"].get("labels"))]
-    expected, healthy = len(mine), sum(1 for pod in mine if is_ready(pod))
-    if "maxUnavailable" in body["spec"]:
-        desired = max(0, expected - _share(body["spec"]["maxUnavailable"], expected, up=True))
-    else:
-        desired = _share(body["spec"].get("minAvailable", 1), expected, up=True)
-    allowed = max(0, healthy - desired)
-    words = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
-    conditions = conditioned(body.get("status", {}).get("conditions", []), "DisruptionAllowed", *words, "")
-    status = {
-        "currentHealthy": healthy,
-        "desiredHealthy": desired,
-        "disruptionsAllowed": allowed,
-        "expectedPods": expected,
-        "observedGeneration": body["metadata"]["generation"],
-        "conditions": conditions,
-    }
-    place.server.set_status("PodDisruptionBudget", body, status)
-    return None

@@ -120,7 +120,7 @@ def running(server: Server, name: str) -> bool:
 
 
 def _is_controller(labels: Body) -> bool:
-    return labels.get("app.kubernetes.io/component", "controller") == "controller"
+    return bool(labels.get("app.kubernetes.io/component", "controller") == "controller")
 
 
 def ingress(place: Place, namespace: str, name: str) -> float | None:
@@ -180,7 +180,7 @@ def _gateway_service(place: Place, body: Body) -> Body:
     live = place.server.find("Service", namespace, name)
     if live is None:
         labels = {_GATEWAY_LABEL: metadata["name"], "gateway.istio.io/managed": "istio.io-gateway-controller"}
-        made = {
+        made: Body = {
             "metadata": {"name": name, "labels": labels, "ownerReferences": [owner(body, "Gateway", block=False)]},
             "spec": {"type": "LoadBalancer", "ports": wanted},
         }
@@ -218,7 +218,7 @@ def _gateway_conditions(body: Body, listeners: list[Body], balancer: Body, addre
 
 
 def _listener_status(server: Server, body: Body, listener: Body, addressed: bool) -> Body:
-    before = next(
+    before: Body = next(
         (each for each in body.get("status", {}).get("listeners") or [] if each["name"] == listener["name"]), {}
     )
     generation = {"observedGeneration": body["metadata"]["generation"]}
@@ -293,7 +293,7 @@ def http_route(place: Place, namespace: str, name: str) -> float | None:
 
 
 def _parent_status(server: Server, body: Body, reference: Body, parent: Body, found: Body) -> Body:
-    before = next((e for e in body.get("status", {}).get("parents", []) if e["parentRef"] == reference), {})
+    before: Body = next((e for e in body.get("status", {}).get("parents", []) if e["parentRef"] == reference), {})
     generation = {"observedGeneration": body["metadata"]["generation"]}
     listed: list[Body] = before.get("conditions", [])
     why = _unattached(server, body, reference, parent, parent["spec"]["listeners"])

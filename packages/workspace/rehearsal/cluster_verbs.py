@@ -373,8 +373,8 @@ def _managers(kind: Kind, live: Body | None, body: Body, writer: Writer) -> list
     before, after = live or {}, body
     if writer.inside and writer.subresource == "status":
         before, after = ({"status": each.get("status", {})} for each in (before, after))
-    flats = (fields.flat(each, kind.shape) for each in (before, after))
-    return fields.updated(*flats, fields.managers_of(live), operator)
+    old, new = fields.flat(before, kind.shape), fields.flat(after, kind.shape)
+    return fields.updated(old, new, fields.managers_of(live), operator)
 
 
 def _stamp(kind: Kind, live: Body | None, body: Body) -> None:

@@ -31,17 +31,25 @@ _INSTALLER = Writer("aks-addon-manager", inside=True)
 DEFAULT_NODES: Sequence[Body] = tuple({"name": f"aks-system-rehearsal-vmss00000{index}"} for index in range(3))
 
 
-def furnish(server: Server, nodes: Iterable[Mapping[str, Any]]) -> None:
+def furnish(server: Server) -> None:
     """Put into an empty cluster what Azure puts there; what is already there stays as it is."""
     for name in _NAMESPACES:
         _ensure(server, "Namespace", {"metadata": {"name": name}})
-    for node in nodes:
-        _ensure(server, "Node", _node(node))
     for name, (provisioner, sku) in _STORAGE_CLASSES.items():
         _ensure(server, "StorageClass", _storage_class(name, provisioner, sku))
     for definition in (_gateway_class(), _gateway(), _http_route(), _reference_grant()):
         _ensure(server, "CustomResourceDefinition", definition)
     _ensure(server, "PriorityClass", {"metadata": {"name": "system-cluster-critical"}, "value": 2000000000})
+
+
+def keep_nodes(server: Server, nodes: Iterable[Mapping[str, Any]]) -> None:
+    """Have just these nodes: new ones join, those that are no more leave."""
+    wanted = {str(node["name"]): _node(node) for node in nodes}
+    for body in wanted.values():
+        _ensure(server, "Node", body)
+    for live in server.every("Node"):
+        if live["metadata"]["name"] not in wanted:
+            server.finish("Node", live)
 
 
 def add_gateway_class(server: Server) -> None:

@@ -15,7 +15,7 @@ from workspace.clients.terraform import failures, folders, plans
 from workspace.clients.terraform.engine import Engine, Finished, Runner, Version
 from workspace.clients.terraform.events import Diagnostic, Stream, diagnostic
 from workspace.clients.terraform.plans import PlanSummary
-from workspace.errors import Broken, Refused
+from workspace.errors import Broken, Refused, Unsettled
 
 _INIT_JSON = (1, 10)
 _UNFORMATTED = 3
@@ -181,7 +181,22 @@ class Terraform:
     @property
     def providers(self) -> tuple[str, ...]:
         """The providers that are running already and are not to be installed."""
-        return tuple(sorted(json.loads(self._environment.get("TF_REATTACH_PROVIDERS", "{}"))))
+        return tuple(sorted(self._reattached))
+
+    @property
+    def _reattached(self) -> Mapping[str, Any]:
+        told: dict[str, Any] = json.loads(self._environment.get("TF_REATTACH_PROVIDERS") or "{}")
+        return told
+
+    def require_providers(self) -> None:
+        """Unsettled while a provider that should be running does not answer.
+
+        Terraform must not find that out: it would kill the process it believes to be the provider's.
+        """
+        for name, told in self._reattached.items():
+            address = (told.get("Addr") or {}).get("String", "")
+            if not engines.answers((told.get("Addr") or {}).get("Network", ""), address):
+                raise Unsettled(f"The provider {name} at {address} does not answer: is the rehearsal still open?")
 
     @contextlib.contextmanager
     def installing(self) -> Iterator[None]:
@@ -309,6 +324,7 @@ class Stack:
         self, arguments: Sequence[str], *, guarded: bool = False, line: Callable[[str], None] | None = None
     ) -> Finished:
         """Run one command in the stack's folder."""
+        self._terraform.require_providers()
         environment = self._terraform.environment_for(self._work)
         return self._terraform.run(
             arguments,

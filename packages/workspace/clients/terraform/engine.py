@@ -8,6 +8,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ _INHERITED = ("HOME", "LANG", "LOGNAME", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE"
 _INHERITED_ENDINGS = ("_proxy", "_PROXY")
 _LOOK_SECONDS = 0.05
 _TERMINATE_SECONDS = 10.0
+_ANSWER_SECONDS = 5.0
 _READ_BYTES = 1 << 16
 
 # The child asks the kernel for one interrupt when its parent dies, so that an orphan finishes what it is doing, writes
@@ -302,6 +304,19 @@ def _nameless(scratch: Path) -> IO[bytes]:
 def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode(errors="replace")
+
+
+def answers(network: str, address: str) -> bool:
+    """Whether anybody listens at a provider's address."""
+    host, _, port = address.rpartition(":")
+    is_local = network == "unix"
+    with socket.socket(socket.AF_UNIX if is_local else socket.AF_INET) as caller:
+        caller.settimeout(_ANSWER_SECONDS)
+        try:
+            caller.connect(address if is_local else (host, int(port)))
+        except (OSError, ValueError):
+            return False
+    return True
 
 
 def died(word: str, code: int) -> Broken:

@@ -16,7 +16,8 @@ _STALE = re.compile(
 )
 _NOT_READY = re.compile(
     r"\b429\b|\b50[234]\b|TooManyRequests|timed? ?out|timeout|deadline exceeded|connection (refused|reset)|"
-    r"no such host|could not connect|temporary failure|i/o timeout|error reaching|plugin did not respond|TLS handshake",
+    r"no such host|could not connect|temporary failure|i/o timeout|error reaching|plugin did not respond|"
+    r"TLS handshake|code = Unavailable",
     re.IGNORECASE,
 )
 _ANSWERED = re.compile(
