@@ -29,8 +29,17 @@ check: $(READY) ## ruff, mypy --strict, import contracts
 	@.venv/bin/lint-imports --cache-dir .import_linter_cache
 
 .PHONY: test
-test: check ## everything a change must pass
-	@$(PYTHON) -m pytest
+test: check ## everything a change must pass; below it, its parts
+	@$(PYTHON) -m pytest -m "not prefect and not docker" --numprocesses $(shell nproc) --dist worksteal
+	@$(PYTHON) -m pytest -m "prefect and not docker"
+
+.PHONY: quick
+quick: $(READY) ## the tests that start no server and no program
+	@$(PYTHON) -m pytest -m "not prefect and not docker and not slow and not contract" --numprocesses $(shell nproc) --dist worksteal
+
+.PHONY: conformance
+conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had
+	@$(PYTHON) -m pytest -m docker
 
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make

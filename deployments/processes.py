@@ -33,7 +33,17 @@ class Process:
         return bool(self.began) and _began(self.pid) == self.began
 
     def end(self) -> None:
-        """Ask it to stop, wait, then insist; does nothing when it is gone."""
+        """Ask it to stop, wait, then insist; then the same for what it started and left behind."""
+        below = self._below() if self.alive else []
+        self._stop()
+        for each in below:
+            each._stop()
+
+    def _below(self) -> "list[Process]":
+        """What it started, and what those started: a run's process must not outlive the worker that started it."""
+        return [Process(f"{self.name}/{pid}", pid, _began(pid), self.log) for pid in _descendants(self.pid)]
+
+    def _stop(self) -> None:
         for order, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, 5)):
             deadline = time.monotonic() + seconds
             if self.alive:
@@ -99,6 +109,14 @@ def _began(pid: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _descendants(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        children = [int(child) for each in threads for child in (each / "children").read_text().split()]
+        return [found for child in children for found in (child, *_descendants(child))]
+    return []
 
 
 def _reap(pid: int) -> None:

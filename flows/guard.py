@@ -6,7 +6,7 @@ from typing import Any, ParamSpec
 
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
 from prefect.states import Failed
 from workspace.errors import Refused, WorkspaceError
 
@@ -18,7 +18,8 @@ def deployment_fits(environment: str) -> None:
     name = deployment.name
     if name and name != environment:
         raise Refused(
-            f"The deployment promote/{name} was asked to promote {environment}; run promote/{environment} instead."
+            f"The deployment {flow_run.flow_name}/{name} was asked to work on {environment}, and nothing was touched; "
+            f"run the deployment of {environment} instead."
         )
 
 

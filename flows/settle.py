@@ -17,7 +17,8 @@ from workspace.work import Outcome, Result
 
 import deployments
 from deployments import EnvironmentName
-from tasks import apply, target
+from flows import guard
+from tasks import apply, approval, preview, record, target
 from tasks.step import Step
 
 _current: contextvars.ContextVar["Settling | None"] = contextvars.ContextVar("settling", default=None)
@@ -78,18 +79,22 @@ class Settling:
         self._settled[name].set()
 
 
+@guard.told
 async def stage(stage: Stage, environment: EnvironmentName) -> State[Any]:
     """The body of every stage's flow: part of the promotion that opened it, or that stage alone."""
     settling = _current.get()
     if settling is not None:
         return await settling.stage(stage)
+    guard.deployment_fits(environment)
     place = deployments.find(environment)
     nodes, sources = deployments.nodes(place), deployments.SOURCES
     async with target.opened(place, nodes, sources, lambda plan: plan.only(stage)) as step:
         step.execution.begin()
+        await approval.asked(step, await preview.plan(step))
         state = await Settling(step).stage(stage)
-        step.execution.end(state.message or "", success=state.is_completed())
-        return state
+        sentence = record.told(step)
+        step.execution.end(sentence, success=state.is_completed())
+        return state.model_copy(update={"message": sentence})
 
 
 def told(results: Iterable[Result], names: Iterable[str]) -> State[Any]:

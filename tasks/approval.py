@@ -12,6 +12,7 @@ from workspace.work import Preview
 from tasks.step import Step
 
 _PATIENCE_SECONDS = 24 * 3600
+_LOOK_SECONDS = 2
 
 
 class Approval(RunInput):
@@ -33,6 +34,8 @@ async def asked(step: Step, previews: dict[str, Preview]) -> None:
     )
     form = Approval.with_initial_data(description=description)
     pause: Any = pause_flow_run
-    answer: Approval = await pause(wait_for_input=form, timeout=_PATIENCE_SECONDS, key=f"approval-{digest}")
+    answer: Approval = await pause(
+        wait_for_input=form, timeout=_PATIENCE_SECONDS, poll_interval=_LOOK_SECONDS, key=f"approval-{digest}"
+    )
     if answer.phrase != phrase:
         raise Refused(f"The plan {digest} for {place.name} was not approved: the phrase was not `{phrase}`.")

@@ -13,7 +13,11 @@ from workspace.errors import Unsettled
 DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 60.0)
 """Seconds between tries: two and a half minutes in all, on top of the deadlines of the kinds themselves."""
 
+SERVER_SECONDS = 60.0
+"""How long a Prefect server may be away (restarted, moved) before a run ends without it."""
+
 _SHORTEST_SECONDS = 0.05
+_SHORTEST_AWAY_SECONDS = 4.0
 _USUAL_POLL_SECONDS = 5.0
 _MOST_THREADS = 1000
 
@@ -23,8 +27,16 @@ T = TypeVar("T")
 
 def delays(poll_seconds: float) -> list[float]:
     """The delays for a target: shorter where looking is cheap, as in a rehearsal, and never longer than usual."""
-    scale = min(1.0, poll_seconds / _USUAL_POLL_SECONDS)
-    return [max(_SHORTEST_SECONDS, delay * scale) for delay in DELAYS]
+    return [max(_SHORTEST_SECONDS, delay * _scale(poll_seconds)) for delay in DELAYS]
+
+
+def away(poll_seconds: float) -> float:
+    """How long the server may be away, for a target: in a rehearsal nobody brings it back."""
+    return max(_SHORTEST_AWAY_SECONDS, SERVER_SECONDS * _scale(poll_seconds))
+
+
+def _scale(poll_seconds: float) -> float:
+    return min(1.0, poll_seconds / _USUAL_POLL_SECONDS)
 
 
 async def is_unsettled(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
@@ -33,19 +45,33 @@ async def is_unsettled(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
 
 
 class Threads:
-    """Threads for calls that block, as many as there are nodes; a context manager."""
+    """Threads for calls that block, as many as there are nodes; a context manager that waits for those at work."""
 
     def __init__(self, nodes: int) -> None:
         self._pool = ThreadPoolExecutor(max_workers=max(4, min(nodes, _MOST_THREADS)), thread_name_prefix="node")
+        self._at_work: set[asyncio.Future[Any]] = set()
+        self._finishing = False
 
     async def run(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Call in a thread, with the context of the caller."""
+        """Call in a thread, with the context of the caller; once `finish` was called nothing starts, and this waits."""
+        if self._finishing:
+            await asyncio.Event().wait()
         context = contextvars.copy_context()
         call = functools.partial(context.run, function, *arguments, **named)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, call)
+        self._at_work.add(future)
+        future.add_done_callback(self._at_work.discard)
+        return await future
+
+    async def finish(self) -> None:
+        """Start nothing more; returns when every call at work has ended."""
+        self._finishing = True
+        if self._at_work:
+            await asyncio.wait(self._at_work)
 
     def __enter__(self) -> "Threads":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        # Whoever leaves early gives the environment free: first let what is at work end and be recorded.
+        self._pool.shutdown(wait=True, cancel_futures=True)

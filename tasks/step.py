@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from workspace.addresses import Addresses
 from workspace.execution import Execution
 
-from tasks.patience import Threads
+from tasks.patience import SERVER_SECONDS, Threads
 
 
 @dataclass(frozen=True)
@@ -17,3 +17,4 @@ class Step:
     threads: Threads
     delays: Sequence[float] = ()
     addresses: Addresses | None = None
+    server_patience: float = SERVER_SECONDS

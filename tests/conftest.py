@@ -17,6 +17,13 @@ def samples() -> Path:
     return Path(folder)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What stands in tests/contract starts servers and programs: it is marked so, to be left out of a quick run."""
+    for item in items:
+        if "contract" in item.path.parts:
+            item.add_marker("contract")
+
+
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
     """An empty rehearsal cloud."""

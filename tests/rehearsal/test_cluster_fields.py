@@ -1,9 +1,12 @@
 """Ownership and merging of fields, selectors and patches, without a server."""
 
+import json
+
 import pytest
 from workspace.rehearsal import cluster_fields as fields
 from workspace.rehearsal import cluster_patch as patch
 from workspace.rehearsal import cluster_schema as schema
+from workspace.rehearsal import cluster_schema_build
 from workspace.rehearsal import cluster_select as select
 from workspace.rehearsal.cluster_fields import Manager
 from workspace.rehearsal.cluster_rules import quantity
@@ -179,3 +182,9 @@ def test_unknown_fields_are_found_deep_down() -> None:
     body = pods({"name": "web", "readyProbe": {}})
     found = list(schema.unknown(body, schema.resolve(DEPLOYMENT)))
     assert found == ["spec.template.spec.containers[0].readyProbe"]
+
+
+def test_the_committed_schema_is_what_the_generator_writes() -> None:
+    pytest.importorskip("kubernetes_validate")
+    built = cluster_schema_build.build()
+    assert json.loads(cluster_schema_build.TARGET.read_text())["definitions"] == built
