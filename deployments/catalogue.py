@@ -133,6 +133,13 @@ def _world(place: Environment) -> Iterator[Node]:
         owns=(f"Microsoft.ContainerRegistry/registries {place.names['registry']}",),
         about="the registry, one for all environments",
     )  # fmt: skip
+    yield Node(
+        "delegation",
+        Kind.CHECK,
+        Stage.ZONE,
+        settings={"zone": place.names["zone"], "name_servers": Output("zone", "name_servers")},
+        about="whether the registrar sends the public to the zone's name servers",
+    )
 
 
 def _shared(place: Environment, containers: Sequence[Container]) -> Iterator[Node]:
@@ -186,11 +193,6 @@ def _shared(place: Environment, containers: Sequence[Container]) -> Iterator[Nod
         },
         owns={"name": "Microsoft.ContainerService/managedClusters"},
     )  # fmt: skip
-
-
-def _vaults(containers: Sequence[Container], data: str) -> dict[str, Output]:
-    """The vaults a shared stack writes its connection strings into, by the name the service has there."""
-    return {each.name.replace("-", ""): Output(each.name, "key_vault_id") for each in containers if data in each.data}
 
 
 def _app_base(place: Environment) -> Iterator[Node]:
@@ -292,6 +294,7 @@ def _in_cluster(place: Environment, service: Container) -> Iterator[Node]:
         settings={
             "host": place.hosts[name],
             "path": "/health",
+            "version_path": Output(TARGET, "version_path"),
             "expect": {"digest": Output(f"{name}-image", "digest")},
         },
     )
@@ -330,57 +333,60 @@ def _cluster(place: Environment, containers: Sequence[Container]) -> Iterator[No
 
 
 def _app(place: Environment, app: App, *, fresh: bool) -> Iterator[Node]:
-    name, host = app.name, place.hosts[app.name]
-    where = {"group": place.names["app-group"], "package": Output(f"{name}-package", "sha256")}
-    yield Node(
-        f"{name}-package",
-        Kind.PACKAGE,
-        Stage.IMAGES,
-        settings={"name": name, "source": app.source, "fresh": fresh},
-    )
-    if app.is_site:
-        target, settings = "site", where | {"name": Output("app-base", "staticWebAppName")}
-    else:
-        target = "app"
-        settings = where | {
-            "site": Output("app-base", f"{app.output}AppServiceName"),
-            "slot": place.names.get("slot", ""),
-            "health": "/health",
-        }
-    yield Node(
-        name, Kind.SITE if app.is_site else Kind.APP, Stage.APP_SERVICES, needs=frozenset(app.after), settings=settings
-    )
-    ready = {name}
-    if host != place.hosts.get("apex"):
-        yield _record(place, f"{name}-record", host, "CNAME", [Output(name, "host")], 3600)
-        ready.add(f"{name}-record")
+    name = app.name
+    package = {"name": name, "source": app.source, "fresh": fresh}
+    yield Node(f"{name}-package", Kind.PACKAGE, Stage.IMAGES, settings=package)
+    where: dict[str, Any] = {
+        "group": place.names["app-group"],
+        "package": Output(f"{name}-package", "sha256"),
+        "name" if app.is_site else "site": _place_of(app),
+    }
     if not app.is_site:
-        proof = [Output("app-base", "customDomainVerificationId")]
-        yield _record(place, f"{name}-ownership", f"asuid.{host}", "TXT", proof, 3600)
-        ready.add(f"{name}-ownership")
-    yield Node(
-        f"{name}-binding",
-        Kind.BINDING,
-        Stage.NAMES,
-        needs=frozenset(ready),
-        settings={
-            "target": target,
-            "group": place.names["app-group"],
-            "name": settings["name" if app.is_site else "site"],
-            "host": host,
-        },
-    )
+        where |= {"slot": place.names.get("slot", ""), "health": "/health"}
+    kind = Kind.SITE if app.is_site else Kind.APP
+    yield Node(name, kind, Stage.APP_SERVICES, needs=frozenset(app.after), settings=where)
+    yield from _public_name(place, app)
     yield Node(
         f"{name}-check",
         Kind.CHECK,
         Stage.VERIFICATION,
         needs=frozenset({f"{name}-binding"}),
         settings={
-            "host": host,
+            "host": place.hosts[name],
             "path": "/" if app.is_site else "/health",
+            "version_path": Output(TARGET, "version_path"),
             "expect": {"sha256": Output(f"{name}-package", "sha256")},
         },
     )
+
+
+def _place_of(app: App) -> Output:
+    return Output("app-base", f"{app.output}Name" if app.is_site else f"{app.output}AppServiceName")
+
+
+def _public_name(place: Environment, app: App) -> Iterator[Node]:
+    """The records that lead to an app and prove that the host is ours, then the host bound to it."""
+    name, host = app.name, place.hosts[app.name]
+    binding: dict[str, Any] = {
+        "target": "site" if app.is_site else "app",
+        "group": place.names["app-group"],
+        "name": _place_of(app),
+        "host": host,
+    }
+    ready = {name, f"{name}-record", f"{name}-ownership"}
+    if host == place.names["zone"]:
+        binding["validation"] = "dns-txt-token"
+        yield Node(f"{name}-claim", Kind.BINDING, Stage.NAMES, frozenset({name}), binding | {"claim": True})
+        yield _record(place, f"{name}-ownership", host, "TXT", [Output(f"{name}-claim", "token")], 3600)
+        yield _record(place, f"{name}-record", host, "A", [], 3600, target=Output("app-base", f"{app.output}Id"))
+    else:
+        yield _record(place, f"{name}-record", host, "CNAME", [Output(name, "host")], 3600)
+        if app.is_site:
+            ready.discard(f"{name}-ownership")
+        else:
+            proof = [Output("app-base", "customDomainVerificationId")]
+            yield _record(place, f"{name}-ownership", f"asuid.{host}", "TXT", proof, 3600)
+    yield Node(f"{name}-binding", Kind.BINDING, Stage.NAMES, frozenset(ready), binding)
 
 
 def _workload(place: Environment, node: str, overlay: str, **settings: Any) -> Node:
@@ -388,23 +394,21 @@ def _workload(place: Environment, node: str, overlay: str, **settings: Any) -> N
     return Node(node, Kind.WORKLOAD, Stage.CLUSTER_ROLLOUT, settings=where | settings)
 
 
-def _record(place: Environment, node: str, host: str, kind: str, values: list[Output], ttl: int) -> Node:
+def _record(
+    place: Environment, node: str, host: str, kind: str, values: list[Output], ttl: int, **settings: Any
+) -> Node:
+    """One record set of the public zone; at the zone's own name no CNAME may stand, but an alias (`target`) may."""
     zone = place.names["zone"]
-    if not host.endswith("." + zone):
+    if host != zone and not host.endswith("." + zone):
         raise Refused(f"{host} is not in the zone {zone}; correct the hosts of {place.name}.")
+    where = {"zone": zone, "group": Output("world/zone", "resource_group_name")}
+    what = {"name": host.removesuffix(zone).removesuffix(".") or "@", "type": kind, "ttl": ttl, "values": values}
     return Node(
         node,
         Kind.RECORD,
         Stage.NAMES,
         needs=frozenset({"world/zone"}),
-        settings={
-            "zone": zone,
-            "group": Output("world/zone", "resource_group_name"),
-            "name": host.removesuffix("." + zone),
-            "type": kind,
-            "ttl": ttl,
-            "values": values,
-        },
+        settings=where | what | settings,
         owns=(f"record {host} {kind}",),
     )
 

@@ -33,6 +33,7 @@ from deployments.progress import Watched
 _START_SECONDS = 90
 _LOOK_SECONDS = 0.2
 _ORDER = ("world", "dev", "staging")
+_TITLES = {"server": "Prefect server", "worker": "Prefect worker", "rehearsal": "rehearsal (every stand-in)"}
 
 application = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -82,6 +83,7 @@ class Machine:
         self._wait("rehearsal", addresses.exists)
         self._wait("server", self._server_answers)
         say("registering blocks and deployments")
+        self._bury_the_dead()
         self._register()
         worker = ["-m", "prefect", "worker", "start", "--pool", "workspace", "--type", "process"]
         self._start("worker", [*worker, "--name", "this-machine", "--limit", "4"], keep=keep)
@@ -126,8 +128,9 @@ class Machine:
         for process in self._running:
             if not process.alive:
                 raise Broken(
-                    f"The {process.name} stopped while promote/{watched.environment} was at work. What is done is in "
-                    f"the ledger and is not done again: run `make promote` once more. Its log: {process.log}"
+                    f"The {_TITLES[process.name]} stopped while promote/{watched.environment} was at work. "
+                    f"What is done is in the ledger and is not done again: run `make promote` once more. "
+                    f"Its log: {process.log}"
                 )
         state = self._state_of(run)
         if state.get("type") in ("FAILED", "CRASHED", "CANCELLED") and watched.ended is None:
@@ -160,6 +163,14 @@ class Machine:
         if done.returncode:
             raise Broken(f"Registering with the Prefect server failed. {(done.stderr or done.stdout).strip()}")
         registered.write_text(stamp + self.api)
+
+    def _bury_the_dead(self) -> None:
+        """Mark runs as crashed that a killed server or worker left unfinished: nothing of ours is running any more."""
+        unfinished = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "PAUSED", "CANCELLING"]}}}}
+        with httpx.Client(base_url=self.api, timeout=30) as server:
+            for run in server.post("/flow_runs/filter", json=unfinished).json():
+                state = {"type": "CRASHED", "message": "Its server or worker was stopped; run it again."}
+                server.post(f"/flow_runs/{run['id']}/set_state", json={"state": state, "force": True})
 
     def _start(self, name: str, arguments: list[str], *, keep: bool) -> None:
         logs, command = self.state / "logs", [sys.executable, *arguments]
@@ -209,7 +220,7 @@ def promote(
             machine.up(lambda line: status.update(line), keep=keep)
         console.print(f"Prefect answers at {machine.api.removesuffix('/api')} ({time.monotonic() - began:.0f} s).")
         runs = [_promoted(machine, each) for each in environment or _ORDER]
-        _close(machine, runs, keep=keep)
+        _close(machine, runs, keep=keep, fault=fault)
 
 
 @application.command()
@@ -244,7 +255,7 @@ def _promoted(machine: Machine, environment: str) -> Watched:
     return watched
 
 
-def _close(machine: Machine, runs: list[Watched], *, keep: bool) -> None:
+def _close(machine: Machine, runs: list[Watched], *, keep: bool, fault: str) -> None:
     console.print("\nReal and stand-in in this rehearsal:")
     for name, what in machine.addresses.parts.items():
         console.print(f"  {name}: {what}", style="dim")
@@ -253,6 +264,11 @@ def _close(machine: Machine, runs: list[Watched], *, keep: bool) -> None:
     else:
         console.print("\nEverything is stopped; `make promote KEEP=1` leaves it running, with its UI.")
     changed = sum(1 for run in runs for body in run.outcomes.values() if body["outcome"] == "changed")
+    if not changed and fault:
+        raise Refused(
+            f"The fault {fault} was put in force and met nothing, because nothing changed; "
+            "`make clean` forgets the rehearsal, then practise it again."
+        )
     if not changed:
         console.print("Nothing changed: every environment already is what it should be.", style="green")
 

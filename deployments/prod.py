@@ -10,7 +10,8 @@ environment = Environment(
     follows="staging",
     needs_approval=True,
     regions={"cluster": names.CLUSTER_REGION, "app": names.APP_REGION, "site": names.SITE_REGION},
-    names=names.of("prod"),
+    # Plans with slots: what is new is warmed up beside what serves, and swapped in.
+    names={**names.of("prod"), "slot": "staging"},
     hosts={
         "chain": f"chain.{ZONE}",
         "publisher": f"publisher.{ZONE}",

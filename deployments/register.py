@@ -6,6 +6,7 @@ environment; `--environment prod --addresses prod.json` for one.
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,8 @@ def main(
 ) -> None:
     """Register target blocks, the work pool and the deployments of prefect.yaml."""
     try:
+        if not os.environ.get("PREFECT_API_URL"):
+            raise Refused("PREFECT_API_URL names no Prefect server; set it to the API of the server to register with.")
         chosen = environment or list(deployments.environments())
         server({deployments.find(name).name: read(addresses) for name in chosen})
     except WorkspaceError as error:

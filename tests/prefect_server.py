@@ -5,6 +5,7 @@ import contextlib
 import functools
 import os
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
@@ -18,6 +19,9 @@ from deployments import processes
 from deployments.processes import Process
 
 _START_SECONDS = 60
+_CLIENT = httpx.Client(verify=False, timeout=30)
+"""One for all: reading the system's certificates for each request would cost more than the request."""
+_started: "list[Server]" = []
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,10 @@ class Server:
         return quiet(self.folder) | {"PREFECT_API_URL": self.api}
 
     def get(self, path: str, **named: object) -> httpx.Response:
-        return httpx.get(f"{self.api}/{path}", timeout=30, **named)  # type: ignore[arg-type]
+        return _CLIENT.get(f"{self.api}/{path}", **named)  # type: ignore[arg-type]
 
     def post(self, path: str, body: object) -> httpx.Response:
-        return httpx.post(f"{self.api}/{path}", json=body, timeout=30)
+        return _CLIENT.post(f"{self.api}/{path}", json=body)
 
     def kill(self) -> None:
         """As the kernel does when memory is short."""
@@ -57,7 +61,13 @@ def quiet(folder: Path) -> dict[str, str]:
 
 
 def start(folder: Path) -> Server:
-    """A server of one's own, on a free port; it answers when this returns."""
+    """A server of one's own, on a free port; it answers when this returns.
+
+    Once the shared server is there, its tables are copied: making them takes longer than everything else.
+    """
+    if _started:
+        with sqlite3.connect(_started[0].folder / "prefect.db") as made, sqlite3.connect(folder / "prefect.db") as copy:
+            made.backup(copy)
     port = processes.free_port()
     command = [sys.executable, "-m", "deployments.server", str(port)]
     database = {"PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder}/prefect.db"}
@@ -76,6 +86,7 @@ def standing() -> Server:
     """The server all tests share; started by the first that asks, ended with the session."""
     folder = tempfile.TemporaryDirectory(prefix="prefect-tests-")
     server = start(Path(folder.name))
+    _started.append(server)
     atexit.register(folder.cleanup)
     atexit.register(server.end)
     return server
@@ -102,5 +113,5 @@ def child_environment(server: Server, **more: str) -> dict[str, str]:
 
 def _answers(server: Server) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{server.api}/health", timeout=2).status_code == httpx.codes.OK
+        return server.get("health").status_code == httpx.codes.OK
     return False

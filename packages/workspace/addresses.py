@@ -38,6 +38,13 @@ class Addresses(BaseModel):
     resolvers: tuple[str, ...] = Field(default=(), description="host:port of public resolvers; none: the system's.")
     name_servers: tuple[str, ...] = Field(default=(), description="host:port that answer for the zone; none: its own.")
     public_scheme: str = Field(default="https")
+    public_certificate: Path | None = Field(
+        default=None, description="A CA file for the public hosts, where their issuer is not one the system trusts."
+    )
+    version_path: str = Field(
+        default="",
+        description="Where hosts tell what they serve, as JSON; none: what runs is compared at its platform.",
+    )
     public_port: int = Field(default=443)
     terraform_backend: dict[str, Any] = Field(
         default_factory=dict, description="Terraform backend type and its settings."

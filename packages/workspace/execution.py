@@ -187,7 +187,7 @@ class Execution:
 
 
 def relocated(settings: Mapping[str, Any], replaced: Mapping[str, str | Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings with sources replaced, as a rehearsal does for what is not here; a mapping replaces several at once."""
+    """The settings with sources replaced, as a rehearsal does for what is not here; a mapping replaces several."""
     found = dict(settings)
     for key, value in settings.items():
         instead = replaced.get(value) if isinstance(value, str) else None

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from workspace.addresses import Addresses
@@ -30,7 +30,19 @@ if TYPE_CHECKING:
     from workspace.clients.web import Web
     from workspace.clients.zone import Zone
 
-# Imports stand inside: a run loads only the libraries of what it touches, and a command line starts at once.
+_T = TypeVar("_T")
+
+# Imports stand inside: a run loads only the libraries of what it touches, and a command line starts at once. They
+# happen one at a time: large libraries import in circles, and of two threads in one circle one sees half a module.
+_ONE_AT_A_TIME = threading.RLock()
+
+
+class _made(cached_property[_T]):
+    """A client made at its first use, by one thread at a time."""
+
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
+        with _ONE_AT_A_TIME:
+            return super().__get__(instance, owner)
 
 
 class Outside:
@@ -58,7 +70,7 @@ class Outside:
         if "registry" in self.__dict__:
             self.registry.close()
 
-    @cached_property
+    @_made
     def credential(self) -> "TokenCredential":
         """Who we are towards Azure."""
         from workspace.clients.credentials import credential
@@ -70,7 +82,7 @@ class Outside:
             verify=self._verify,
         )
 
-    @cached_property
+    @_made
     def terraform(self) -> "Terraform":
         """The Terraform engine, with this target's state backend."""
         from workspace.clients.terraform import Terraform
@@ -81,28 +93,28 @@ class Outside:
             programs=self.addresses.programs,
         )
 
-    @cached_property
+    @_made
     def arm(self) -> "Arm":
         """Resource groups and deployments."""
         from workspace.clients.arm import Arm
 
         return Arm(**self._azure)
 
-    @cached_property
+    @_made
     def bicep(self) -> "Bicep":
         """The Bicep compiler."""
         from workspace.clients.bicep import Bicep
 
         return Bicep(self.addresses.programs)
 
-    @cached_property
+    @_made
     def engine(self) -> "Engine":
         """The Docker engine."""
         from workspace.clients.engine import Engine
 
         return Engine(self.addresses.engine)
 
-    @cached_property
+    @_made
     def registry(self) -> "Registry":
         """The container registry."""
         from workspace.clients.registry import Registry
@@ -113,14 +125,14 @@ class Outside:
             credential=self._token if urlsplit(self.addresses.registry).scheme == "https" else None,
         )
 
-    @cached_property
+    @_made
     def packages(self) -> "Packages":
         """Packages by content."""
         from workspace.clients.packages import PackageFolder
 
         return PackageFolder(Path(self.addresses.packages or self.addresses.state / "packages"))
 
-    @cached_property
+    @_made
     def kustomize(self) -> "Kustomize":
         """What renders overlays."""
         from workspace.clients.kustomize import Kustomize
@@ -129,30 +141,30 @@ class Outside:
 
     def cluster(self, group: str, name: str) -> "Cluster":
         """A managed cluster, with the credentials Azure hands out; asked for once a run."""
-        from workspace.clients.cluster import Cluster
-        from workspace.clients.managed_clusters import ManagedClusters
-
+        with _ONE_AT_A_TIME:
+            from workspace.clients.cluster import Cluster
+            from workspace.clients.managed_clusters import ManagedClusters
         with self._lock:
             if (group, name) not in self._clusters:
                 kubeconfig = ManagedClusters(**self._azure).kubeconfig(group, name)
                 self._clusters[group, name] = Cluster(kubeconfig, token=self._cluster_token)
             return self._clusters[group, name]
 
-    @cached_property
+    @_made
     def zone(self) -> "Zone":
         """Record sets."""
         from workspace.clients.zone import Zone
 
         return Zone(**self._azure)
 
-    @cached_property
+    @_made
     def resolver(self) -> "Resolver":
         """What the public, and the zone's own servers, say about a name."""
         from workspace.clients.resolver import Resolver
 
         return Resolver(nameservers=self.addresses.resolvers or None, authoritative=self.addresses.name_servers or None)
 
-    @cached_property
+    @_made
     def web(self) -> "Web":
         """Hosts as the public sees them."""
         from workspace.clients.web import Web
@@ -161,24 +173,24 @@ class Outside:
             scheme=self.addresses.public_scheme,
             port=self.addresses.public_port,
             resolver=self.resolver,
-            verify=self._verify,
+            verify=str(self.addresses.public_certificate) if self.addresses.public_certificate else True,
         )
 
-    @cached_property
+    @_made
     def app_service(self) -> "AppService":
         """App Service and its Kudu."""
         from workspace.clients.app_service import AppService
 
         return AppService(**self._azure, kudu=self.addresses.kudu)
 
-    @cached_property
+    @_made
     def static_site(self) -> "StaticSite":
         """Static Web Apps."""
         from workspace.clients.static_site import StaticSite
 
         return StaticSite(**self._azure)
 
-    @cached_property
+    @_made
     def vault(self) -> "Vault":
         """Secrets in vaults."""
         from workspace.clients.vault import Vault
@@ -201,11 +213,11 @@ class Outside:
         }
 
     def _token(self) -> str:
-        return self.credential.get_token("https://containerregistry.azure.net/.default").token
+        return str(self.credential.get_token("https://containerregistry.azure.net/.default").token)
 
     def _cluster_token(self) -> str:
         # The application id of AKS's own Entra server; the same in every tenant.
-        return self.credential.get_token("6dae42f8-4368-4678-94ff-3960e28e3630/.default").token
+        return str(self.credential.get_token("6dae42f8-4368-4678-94ff-3960e28e3630/.default").token)
 
 
 def describe(outside: Outside) -> dict[str, str]:

@@ -89,3 +89,18 @@ def test_a_domain_proved_by_txt_says_which_record_it_waits_for(azure: AzureHere)
     domain = azure.static_site.domain(GROUP, SITE, "mystira.app")
     assert domain is not None
     assert domain.is_ready
+
+
+def test_a_host_that_allows_no_cname_is_claimed_proved_by_txt_and_bound(azure: AzureHere) -> None:
+    host = f"claimed.{ZONE}"
+    token = azure.static_site.claim(GROUP, SITE, host)
+    assert token
+    assert azure.static_site.claim(GROUP, SITE, host) == token, "claiming twice gives the same token"
+    with pytest.raises(Unsettled, match=token):
+        azure.static_site.bind(GROUP, SITE, host, validation="dns-txt-token", deadline_seconds=0.2)
+
+    proof = RecordSet(name="claimed", type="TXT", ttl=300, values=(token,), owner="mystira-workspace/prod")
+    azure.zone.ensure(ZONE_GROUP, ZONE, proof)
+    azure.static_site.bind(GROUP, SITE, host, validation="dns-txt-token", deadline_seconds=5)
+    assert azure.static_site.claim(GROUP, SITE, host) == "", "the token is forgotten once the host is proved"
+    assert not azure.static_site.bind(GROUP, SITE, host, validation="dns-txt-token", deadline_seconds=5)

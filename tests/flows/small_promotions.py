@@ -1,6 +1,7 @@
 """Small made-up promotions: a kind that does what its settings say, and the real flows around it."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +39,7 @@ class Scripted:
 
     def __init__(self) -> None:
         self.applied: list[str] = []
+        self.read: dict[str, Any] = {}
         self._started: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
@@ -48,6 +50,7 @@ class Scripted:
         name, wants = work.node.id, work.settings
         with self._lock:
             self.applied.append(name)
+            self.read[name] = wants
         self._event(name).set()
         if "after" in wants and not self._event(wants["after"]).wait(_DEADLINE_SECONDS):
             raise Broken(f"{wants['after']} did not start while {name} was at work")
@@ -128,6 +131,16 @@ def register(folder: Path, *environments: str) -> None:
             await Target(addresses=addresses).save(name, overwrite=True)  # type: ignore[misc]
 
     asyncio.run(save())
+
+
+def unregister(environment: str) -> None:
+    """No target block for an environment."""
+
+    async def delete() -> None:
+        with contextlib.suppress(ValueError):
+            await Target.adelete(environment)
+
+    asyncio.run(delete())
 
 
 def instead_of_the_catalogue(

@@ -71,20 +71,20 @@ def told(folder: Path, event: Event) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def drill(tmp_path_factory: pytest.TempPathFactory) -> Drill:
+def drill(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Drill:
     """`first` is done and `long` at work when the server is killed; `long` ends when the run already knows."""
     folder = tmp_path_factory.mktemp("drill")
-    server = prefect_server.start(folder)
-    run = started(server, folder)
+    mortal = prefect_server.start(folder)
+    run = started(mortal, folder)
     try:
         until(lambda: len(told(folder, Event.INTENT)) == 2, "first and long never started")
-        server.kill()
+        mortal.kill()
         time.sleep(SERVER_AWAY_SECONDS)
         (folder / "go").touch()
         exit_code = run.wait(timeout=60)
     finally:
         run.kill()
-        server.end()
+        mortal.end()
     return Drill(folder, exit_code, (folder / "run.log").read_text().splitlines(), Ledger(folder).after(0))
 
 

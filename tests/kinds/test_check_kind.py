@@ -54,6 +54,27 @@ def test_another_version_is_unsettled_and_both_are_told(tmp_path: Path, outside:
         verified(a_check(tmp_path, host=HOST, expect={"sha256": NEW}), outside)
 
 
+def test_where_hosts_tell_no_version_only_the_answer_counts(tmp_path: Path, outside: Outside) -> None:
+    node = a_check(tmp_path, host=HOST, expect={"sha256": NEW}, version_path="")
+
+    assert verified(node, outside).detail == f"{HOST} (127.77.0.1) answers 200"
+
+
+def test_a_zone_is_delegated_once_the_public_finds_its_own_name_servers(tmp_path: Path, outside: Outside) -> None:
+    outside.resolver.names["mystira.app"] = ("ns2.dns.", "NS1.dns.")
+    node = a_check(tmp_path, zone="mystira.app", name_servers=["ns1.dns.", "ns2.dns"])
+
+    assert verified(node, outside).gives == {"name_servers": ["ns1.dns", "ns2.dns"]}
+
+
+def test_a_zone_found_elsewhere_is_unsettled_with_what_to_tell_the_registrar(tmp_path: Path, outside: Outside) -> None:
+    outside.resolver.names["mystira.app"] = ("ns.parking.example.",)
+    node = a_check(tmp_path, zone="mystira.app", name_servers=["ns1.dns."])
+
+    with pytest.raises(Unsettled, match=r"at ns\.parking\.example; enter these at its registrar: ns1\.dns"):
+        verified(node, outside)
+
+
 @pytest.mark.parametrize("page", [(404, ""), (200, "<h1>"), (200, "{}")])
 def test_a_version_that_cannot_be_known_is_no_success(tmp_path: Path, outside: Outside, page: tuple[int, str]) -> None:
     outside.web.pages[f"{HOST}/version"] = page

@@ -148,6 +148,24 @@ class StaticSite:
         self._wait(group, name, host, deadline_seconds, say)
         return True
 
+    def claim(self, group: str, name: str, host: str, *, deadline_seconds: float = 120) -> str:
+        """Tell Azure that the host shall be the site's, to be proved by a TXT record; the token to write there.
+
+        Empty once the host is proved: Azure then forgets the token. Claiming twice gives the same token.
+        """
+        found = self.domain(group, name, host)
+        if found is None or found.status in _LOST:
+            self._ask_for(group, name, host, "dns-txt-token")
+        deadline, pause = time.monotonic() + deadline_seconds, min(0.1, self._polling)
+        while True:
+            found = self.domain(group, name, host) or Domain(host, "unknown")
+            if found.token or found.is_ready:
+                return found.token
+            if time.monotonic() + pause > deadline:
+                raise Unsettled(f"Azure gave no token for {host} of {name} within {deadline_seconds:.0f} s.")
+            time.sleep(pause)
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+
     def close(self) -> None:
         """Let go of all connections."""
         self._client.close()

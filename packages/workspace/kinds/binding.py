@@ -2,7 +2,8 @@
 
 Settings: `target` (`app` or `site`), `group`, `name`, `host`; for an app `certificate` (`managed`, or `none` for plain
 HTTP), for a site `validation` (`cname-delegation` or `dns-txt-token`); `deadline_seconds` is Azure's time to prove and
-to issue. The DNS records must be there first.
+to issue. The DNS records must be there first. With `claim` a site's host is only asked for: that gives the `token`
+which its TXT record must hold before it can be bound.
 """
 
 from typing import Any
@@ -17,6 +18,9 @@ def preview(work: Work, outside: Any) -> Preview:
     """The steps that are missing between the host and a secure binding."""
     if _is_app(work):
         steps = _missing_for_app(work, outside)
+    elif _is_claim(work):
+        claimed = outside.static_site.domain(*_place(work), work.settings["host"]) is not None and _token(work)
+        steps = [] if claimed else [f"claim {_host(work)} for {work.settings['name']}"]
     else:
         domain = outside.static_site.domain(*_place(work), work.settings["host"])
         steps = [] if domain is not None and domain.is_ready else [f"bind {_host(work)} to {work.settings['name']}"]
@@ -25,6 +29,8 @@ def preview(work: Work, outside: Any) -> Preview:
 
 def apply(work: Work, preview: Preview, outside: Any) -> Result:
     """Bind the host, have a certificate issued, serve the host with it; each step only where it is missing."""
+    if _is_claim(work):
+        return _claim(work, preview, outside)
     changed = _apply_to_app(work, outside) if _is_app(work) else _apply_to_site(work, outside)
     if not changed:
         return Result(Outcome.UNCHANGED, f"{_host(work)} was bound to {work.settings['name']}", _gives(work))
@@ -33,6 +39,8 @@ def apply(work: Work, preview: Preview, outside: Any) -> Result:
 
 def verify(work: Work, result: Result, outside: Any) -> Result:
     """The result, once Azure itself says that the host is bound and secure."""
+    if _is_claim(work):
+        return result
     if not _is_app(work):
         domain = outside.static_site.domain(*_place(work), work.settings["host"])
         if domain is None or not domain.is_ready:
@@ -44,6 +52,29 @@ def verify(work: Work, result: Result, outside: Any) -> Result:
     if _wants_certificate(work) and not binding.is_secure:
         raise Unsettled(f"{_host(work)} is bound to {work.settings['name']}, but no certificate serves it yet.")
     return Result(result.outcome, result.detail, _gives(work, binding.thumbprint))
+
+
+def _claim(work: Work, preview: Preview, outside: Any) -> Result:
+    """Ask for the host; the token is kept, because Azure forgets it once the host is proved."""
+    before = _token(work)
+    token = outside.static_site.claim(*_place(work), work.settings["host"]) or before
+    if not token:
+        raise Refused(f"{_host(work)} is proved already and nobody kept its token; bind it without a claim.")
+    file = work.directory / "token"
+    file.touch(mode=0o600)
+    file.write_text(token)
+    outcome = Outcome.UNCHANGED if preview.is_empty and token == before else Outcome.CHANGED
+    detail = f"{_host(work)} is claimed for {work.settings['name']}"
+    return Result(outcome, detail, {"host": _host(work), "token": token})
+
+
+def _token(work: Work) -> str:
+    file = work.directory / "token"
+    return file.read_text() if file.exists() else ""
+
+
+def _is_claim(work: Work) -> bool:
+    return bool(work.settings.get("claim")) and not _is_app(work)
 
 
 def _missing_for_app(work: Work, outside: Any) -> list[str]:

@@ -1,7 +1,9 @@
 """A check: hosts asked as the public asks them, with a real lookup and a real request. It changes nothing.
 
 Settings: `host` (or `hosts`, each a name or a mapping of its own), `path`, and what to `expect`: `digest` or `sha256`
-as the host's `version_path` says it, `service`, or `headers` of the answer. What cannot be known is no success.
+as the host's `version_path` says it, `service`, or `headers` of the answer. What cannot be known is no success. An
+empty `version_path` says that hosts tell no version here: then what runs was compared where it runs, by the nodes that
+put it there. With `zone` and `name_servers` the check is whether the public is sent to those name servers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,12 +30,15 @@ class _Question:
 
 def preview(work: Work, outside: Any) -> Preview:
     """Never a change: a check only reads."""
-    list(_questions(work))
+    if not _is_delegation(work):
+        list(_questions(work))
     return Preview()
 
 
 def apply(work: Work, preview: Preview, outside: Any) -> Result:
     """Nothing to do: the asking is the verification."""
+    if _is_delegation(work):
+        return Result(Outcome.UNCHANGED, f"{work.settings['zone']} to be looked up")
     hosts = ", ".join(each.host for each in _questions(work))
     return Result(Outcome.UNCHANGED, f"{hosts} to be asked")
 
@@ -42,11 +47,30 @@ def verify(work: Work, result: Result, outside: Any) -> Result:
     """What every host answered. Unsettled while one does not answer or serves another version; unknown where a version
     is expected and the host does not tell.
     """
+    if _is_delegation(work):
+        return _delegated(work, outside)
     found = [_ask(each, work, outside) for each in _questions(work)]
     unknown = [detail for _, detail, is_known in found if not is_known]
     detail = "; ".join(unknown or [detail for _, detail, _ in found])
     outcome = Outcome.UNKNOWN if unknown else Outcome.UNCHANGED
     return Result(outcome, detail, {"hosts": {host: told for host, told, _ in found}}, result.content)
+
+
+def _is_delegation(work: Work) -> bool:
+    return "name_servers" in work.settings
+
+
+def _delegated(work: Work, outside: Any) -> Result:
+    """Unsettled, with what the registrar must be told, until the public finds the zone at its own name servers."""
+    zone = str(work.settings["zone"])
+    wanted = sorted(str(each).rstrip(".").lower() for each in work.settings["name_servers"])
+    found = sorted(each.rstrip(".").lower() for each in outside.resolver.answers(zone, "NS"))
+    if found != wanted:
+        raise Unsettled(
+            f"The public finds {zone} at {', '.join(found) or 'no name server'}; "
+            f"enter these at its registrar: {', '.join(wanted)}."
+        )
+    return Result(Outcome.UNCHANGED, f"{zone} is delegated to its {len(wanted)} name servers", {"name_servers": wanted})
 
 
 def _ask(question: _Question, work: Work, outside: Any) -> tuple[str, str, bool]:
@@ -58,7 +82,7 @@ def _ask(question: _Question, work: Work, outside: Any) -> tuple[str, str, bool]
     _compare_headers(question, answer.headers)
     told = f"{question.host} ({answer.address}) answers {answer.status}"
     wanted = {key: str(question.expect[key]) for key in (*_CONTENT, "service") if question.expect.get(key)}
-    if not wanted:
+    if not wanted or not question.version_path:
         work.say(told)
         return question.host, told, True
     version, is_known = _version(question, wanted, outside)

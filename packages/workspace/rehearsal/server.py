@@ -132,6 +132,7 @@ class Rehearsal:
             "resolvers": [self._dns.public],
             "name_servers": [self._dns.authoritative],
             "public_scheme": "http",
+            "version_path": "/version",
             "public_port": self._public.port,
             "terraform_backend": {"local": {"path": str(self._directory / "terraform")}},
             "terraform_environment": dict(self._terraform),
@@ -198,12 +199,12 @@ class Rehearsal:
         return self.cloud.get(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}/providers/{_CLUSTERS}/{name}")
 
     def _nodes(self, group: str, name: str) -> list[Mapping[str, Any]]:
-        properties = (self._managed_cluster(group, name) or {}).get("properties", {})
-        pools = properties.get("agentPoolProfiles") or [{"name": "system", "count": 1}]
+        cluster = self._managed_cluster(group, name) or {"id": "/subscriptions/none"}
+        own = {pool["name"]: pool for pool in cluster.get("properties", {}).get("agentPoolProfiles") or []}
+        added = self.cloud.under(cluster["id"], f"{_CLUSTERS}/agentPools")
+        pools = own | {parse(pool["id"]).name: pool["properties"] for pool in added}
         return [
-            {"name": f"aks-{pool.get('name', 'pool')}-{number}", "labels": pool.get("nodeLabels") or {}}
-            for pool in pools
-            for number in range(int(pool.get("count") or 1))
+            _node(pool, properties, number) for pool, properties in pools.items() for number in _nodes_of(properties)
         ]
 
     def _kubeconfig(self, group: str, name: str) -> str:
@@ -280,6 +281,24 @@ class Rehearsal:
     def _kept(self, thing: Any) -> Any:
         self._closing.append(thing)
         return thing
+
+
+def _nodes_of(pool: Mapping[str, Any]) -> range:
+    return range(max(int(pool.get("count") or 0), int(pool.get("minCount") or 0), 1))
+
+
+def _node(pool: str, properties: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    """A node of a pool, with the labels and taints that the pool gives it."""
+    taints = [_taint(each) for each in properties.get("nodeTaints") or []]
+    labels = {"agentpool": pool, **(properties.get("nodeLabels") or {})}
+    return {"name": f"aks-{pool}-{number}", "labels": labels, "taints": taints}
+
+
+def _taint(text: str) -> dict[str, str]:
+    """`workload=chain:NoSchedule` taken apart."""
+    key, _, rest = text.partition("=")
+    value, _, effect = rest.rpartition(":")
+    return {"key": key, "value": value, "effect": effect}
 
 
 def _running(pod: Mapping[str, Any]) -> dict[str, str]:

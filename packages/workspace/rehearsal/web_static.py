@@ -194,7 +194,7 @@ def _current(cloud: Cloud, site: Resource, domain: Resource) -> Resource:
     proved = _is_proved(cloud, site, host, domain.get("_method", "cname-delegation"), token)
     ready = proved and time.time() >= float(domain.get("_ready", 0))
     told = {"status": "Ready" if ready else "Adding" if proved else "Validating", "errorMessage": None}
-    if token:
+    if token and not ready:
         told["validationToken"] = token
     return {**domain, "properties": {**(domain.get("properties") or {}), **told}}
 

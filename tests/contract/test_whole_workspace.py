@@ -1,0 +1,166 @@
+"""The whole workspace against a rehearsal, without Prefect: built in dev, carried onward, and unchanged afterwards."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import pytest
+from workspace import kinds
+from workspace.addresses import Addresses
+from workspace.errors import Unsettled, WorkspaceError
+from workspace.execution import Execution
+from workspace.ledger import Ledger
+from workspace.outside import Outside
+from workspace.plan import draw
+from workspace.rehearsal.server import Rehearsal
+from workspace.release import digest_of
+from workspace.work import Outcome
+
+import deployments
+from deployments import catalogue
+
+pytestmark = pytest.mark.slow
+ORDER = ("world", "dev", "staging", "prod")
+
+
+class Workspace:
+    """A rehearsal in a folder, and promotions through the library alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        stage = folder / "rehearsal"
+        stage.mkdir(exist_ok=True)
+        places = map(deployments.find, deployments.environments())
+        (stage / "by-hand.json").write_text(json.dumps(catalogue.by_hand(places)))
+        self.rehearsal = Rehearsal(stage, folder / "runs")
+        self.addresses = Addresses.model_validate(self.rehearsal.addresses)
+        self.ledger = Ledger(folder / "runs")
+
+    def promote(self, environment: str) -> Execution:
+        place = deployments.find(environment)
+        carried = self.ledger.proven(place.follows) if place.follows else None
+        world = {} if place.is_world else self.ledger.gives("world")
+        plan = draw(place, deployments.nodes(place), world, carried)
+        with Outside(self.addresses) as outside:
+            execution = Execution(
+                plan,
+                run=f"run-{environment}",
+                outside=outside,
+                ledger=self.ledger,
+                kinds=kinds.TABLE,
+                sources=deployments.SOURCES,
+                state=self.folder / "runs",
+                replaced=self.addresses.sources,
+                target=self.addresses.facts(),
+            )
+            _settle(execution)
+        if all(each.outcome.is_success for each in execution.results.values()) and not place.is_world:
+            self.ledger.prove("run", environment, execution.release(digest_of(deployments.definitions())))
+        return execution
+
+    def close(self) -> None:
+        self.rehearsal.close()
+        self.ledger.close()
+
+
+def _settle(execution: Execution) -> None:
+    settled = {name: Event() for name in execution.plan.nodes}
+
+    def one(name: str) -> None:
+        for need in execution.plan.needs[name]:
+            settled[need].wait()
+        try:
+            if all(execution.results[need].outcome.is_success for need in execution.plan.needs[name]):
+                _patiently(execution, name)
+            else:
+                execution.block(name)
+        except WorkspaceError as error:
+            execution.fail(name, error)
+        finally:
+            settled[name].set()
+
+    with ThreadPoolExecutor(len(settled)) as threads:
+        list(threads.map(one, execution.plan.order))
+
+
+def _patiently(execution: Execution, name: str) -> None:
+    for _ in range(8):
+        try:
+            execution.apply(name)
+        except Unsettled:
+            continue
+        return
+    execution.apply(name)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    made = Workspace(tmp_path_factory.mktemp("workspace"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def first(workspace: Workspace) -> dict[str, Execution]:
+    return {environment: workspace.promote(environment) for environment in ORDER}
+
+
+@pytest.mark.parametrize("environment", ORDER)
+def test_every_node_of_an_environment_is_promoted(first: dict[str, Execution], environment: str) -> None:
+    failed = {
+        name: result.detail for name, result in first[environment].results.items() if not result.outcome.is_success
+    }
+    assert failed == {}
+    assert first[environment].results.keys() == first[environment].plan.nodes.keys()
+
+
+def test_what_runs_later_is_to_the_digest_what_dev_proved(first: dict[str, Execution], workspace: Workspace) -> None:
+    dev = first["dev"].release("").parts
+    assert len(dev) == 6
+    for environment in ("staging", "prod"):
+        run = first[environment]
+        assert {name: run.results[name].content for name in dev} == dev
+        assert workspace.ledger.proven(environment) == workspace.ledger.proven("dev")
+        for service in catalogue.CONTAINERS:
+            running = run.results[f"{service.name}-rollout"].gives["images"]
+            assert all(reference.endswith(dev[f"{service.name}-image"]) for reference in running.values())
+
+
+def test_nothing_is_built_after_dev(first: dict[str, Execution]) -> None:
+    for environment in ("staging", "prod"):
+        told = [first[environment].results[name].detail for name in first["dev"].release("").parts]
+        assert all("carried" in detail for detail in told), told
+
+
+def test_a_second_promotion_changes_nothing(first: dict[str, Execution], workspace: Workspace) -> None:
+    assert first
+    before = _files(workspace.folder / "rehearsal" / "cloud")
+    for environment in ORDER:
+        again = workspace.promote(environment)
+        changed = {n: r.detail for n, r in again.results.items() if r.outcome is not Outcome.UNCHANGED}
+        assert changed == {}, environment
+    assert _files(workspace.folder / "rehearsal" / "cloud") == before
+
+
+def test_no_secret_is_in_the_ledger_or_readable_by_others(first: dict[str, Execution], workspace: Workspace) -> None:
+    assert first
+    secrets = _secrets(workspace.folder / "rehearsal")
+    assert len(secrets) > 10
+    told = json.dumps([dict(entry.body) for entry in workspace.ledger.after(0)])
+    assert [each for each in secrets if each in told] == []
+    for file in (workspace.folder / "runs").rglob("*"):
+        if file.is_file() and any(each.encode() in file.read_bytes() for each in secrets):
+            assert file.stat().st_mode & 0o077 == 0, file
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in folder.rglob("*.json")}
+
+
+def _secrets(rehearsal: Path) -> set[str]:
+    """Every value in every vault, and the keys a person brought."""
+    kept = {json.loads(file.read_text()).get("_value", "") for file in rehearsal.rglob("cloud/**/secrets/*.json")}
+    brought = {file.read_text() for file in (rehearsal / "secrets").iterdir()}
+    return {each for each in kept | brought if len(each) >= 16}

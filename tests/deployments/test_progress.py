@@ -1,0 +1,103 @@
+"""What a person sees of a run, from what the ledger tells."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+from workspace.ledger import Entry, Event
+
+from deployments.progress import Watched, _shortened, truth
+
+DIGEST = "0123456789ab" + "c" * 52
+
+
+def watched() -> Watched:
+    """A run of three nodes: one done, one at work, one that waits."""
+    seen = Watched("dev")
+    nodes = {
+        "network": {"kind": "stack", "stage": "shared-infrastructure"},
+        "chain-image": {"kind": "image", "stage": "images"},
+        "chain-rollout": {"kind": "workload", "stage": "cluster-rollout"},
+    }
+    tell(seen, Event.STARTED, nodes=nodes)
+    tell(seen, Event.INTENT, "network", changes=["create subnet", "create vnet"])
+    tell(seen, Event.OUTCOME, "network", outcome="changed", detail="applied 2 resources", seconds=1.234)
+    tell(seen, Event.INTENT, "chain-image", changes=["build chain"])
+    return seen
+
+
+def tell(seen: Watched, event: Event, node: str = "", **body: Any) -> None:
+    seen.hear(Entry(1, "", "run", "dev", node, event, body))
+
+
+def shown(what: RenderableType) -> str:
+    console = Console(width=140)
+    with console.capture() as capture:
+        console.print(what)
+    return capture.get()
+
+
+def test_a_node_at_work_shows_what_it_means_to_do_and_then_what_it_says() -> None:
+    seen = watched()
+    assert seen.lines == {"chain-image": "build chain"}
+    tell(seen, Event.PROGRESS, "chain-image", line="step 2 of 5")
+    assert seen.lines == {"chain-image": "step 2 of 5"}
+    assert "chain-image: step 2 of 5" in shown(seen.view())
+
+
+def test_each_stage_with_nodes_is_one_line_with_a_mark_a_node() -> None:
+    lines = shown(watched().view()).splitlines()
+    assert [line.split() for line in lines[1:4]] == [
+        ["shared-infrastructure", "●", "1", "changed"],
+        ["images", "◐"],
+        ["cluster-rollout", "○"],
+    ]
+
+
+def test_a_run_is_over_when_the_ledger_says_so() -> None:
+    seen = watched()
+    assert seen.ended is None
+    tell(seen, Event.ENDED, success=False, sentence="chain failed")
+    assert seen.ended == {"success": False, "sentence": "chain failed"}
+
+
+def test_the_table_says_what_was_done_how_long_and_by_what() -> None:
+    parts = {"stack": "real Terraform engine, stand-in for the azurerm plugin"}
+    row = next(line for line in shown(watched().table(parts)).splitlines() if "network" in line)
+    assert row.split() == ["network", "changed", "applied", "2", "resources", "1.2", "both"]
+
+
+def test_a_failure_is_in_the_table_and_in_the_tally() -> None:
+    seen = watched()
+    tell(seen, Event.OUTCOME, "chain-image", outcome="failed", detail="no disk", seconds=0)
+    tell(seen, Event.OUTCOME, "chain-rollout", outcome="blocked", detail="not started: chain-image did not succeed")
+    assert "1 failed" in shown(seen.view())
+    table = shown(seen.table({}))
+    assert "no disk" in table
+    assert "not started: chain-image did not succeed" in table
+
+
+@pytest.mark.parametrize(
+    ("part", "word"),
+    [
+        ("real", "real"),
+        ("", "real"),
+        ("stand-in for cert-manager", "stand-in"),
+        ("stand-ins for the Bicep compiler and Azure, real SDK", "both"),
+        ("real Docker engine, stand-in registry", "both"),
+    ],
+)
+def test_one_word_says_how_real_a_part_was(part: str, word: str) -> None:
+    assert truth(part) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        (f"chain@sha256:{DIGEST} was built", "chain@sha256:0123456789ab was built"),
+        ("serves 0123456789ab", "serves 0123456789ab"),
+        ("no digest", "no digest"),
+    ],
+)
+def test_digests_are_shortened_to_what_tells_two_apart(text: str, short: str) -> None:
+    assert _shortened(text) == short

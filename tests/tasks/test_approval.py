@@ -1,0 +1,80 @@
+"""What a person approves is exactly one plan."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_steps import step
+from pydantic import ValidationError
+from workspace.errors import Refused
+from workspace.work import Preview
+
+from tasks import approval
+from tasks.step import Step
+
+PLAN = {"network": Preview(("create vnet",)), "chain": Preview()}
+
+
+def guarded(folder: Path) -> Step:
+    made = step(folder, {})
+    made.execution.plan = replace(
+        made.execution.plan, environment=replace(made.execution.plan.environment, needs_approval=True)
+    )
+    return made
+
+
+def asked(folder: Path, previews: dict[str, Preview], patch: pytest.MonkeyPatch, answer: str = "") -> str:
+    """The phrase a person is asked for; they answer with it, or with another one."""
+    seen: list[str] = []
+
+    async def pause(wait_for_input: Any, **_: Any) -> Any:
+        phrase = wait_for_input._description.split("`")[1]
+        seen.append(phrase)
+        return approval.Approval(phrase=answer or phrase, approver="a person")
+
+    patch.setattr(approval, "pause_flow_run", pause)
+    asyncio.run(approval.asked(guarded(folder), previews))
+    return seen[0]
+
+
+def test_where_no_approval_is_needed_nobody_is_asked(tmp_path: Path) -> None:
+    asyncio.run(approval.asked(step(tmp_path, {}), PLAN))
+
+
+def test_the_phrase_names_the_environment_and_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = asked(tmp_path, PLAN, monkeypatch).split()
+    assert words[:3] == ["DEPLOY", "TO", "DEV"]
+    assert len(words[3]) == 12
+
+
+def test_the_same_plan_has_the_same_phrase_in_whatever_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = dict(reversed(PLAN.items()))
+    assert asked(tmp_path, PLAN, monkeypatch) == asked(tmp_path, again, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        PLAN | {"chain": Preview(("create vault",))},
+        PLAN | {"network": Preview(("create vnet", "destroy subnet"))},
+        PLAN | {"publisher": Preview()},
+        {"network": Preview(("create vnet",))},
+    ],
+)
+def test_another_plan_has_another_phrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, Preview]
+) -> None:
+    assert asked(tmp_path, PLAN, monkeypatch) != asked(tmp_path, other, monkeypatch)
+
+
+@pytest.mark.parametrize("answer", ["DEPLOY TO PRODUCTION", "deploy", "DEPLOY TO DEV 000000000000"])
+def test_another_phrase_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    with pytest.raises(Refused, match="was not approved: the phrase was not `DEPLOY TO DEV"):
+        asked(tmp_path, PLAN, monkeypatch, answer)
+
+
+def test_an_answer_says_who_gave_it() -> None:
+    with pytest.raises(ValidationError):
+        approval.Approval(phrase="DEPLOY", approver="")
