@@ -30,9 +30,7 @@ def main() -> int:
         install(locked)
         subprocess.run([*PIP, "--no-build-isolation", "--editable", str(ROOT)], check=True, cwd=ROOT)
     except (OSError, subprocess.CalledProcessError) as error:
-        return complain(
-            f"The set-up failed: {error}. Remove .venv and try again; it needs python3-venv and a network."
-        )
+        return complain(f"The set-up failed: {error}. Remove .venv and try again; it needs python3-venv and a network.")
     return 0
 
 

@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import deployments
-from deployments import catalogue
 from workspace.environment import Environment
 from workspace.execution import Execution
 from workspace.kinds import pause
 from workspace.ledger import Ledger
 from workspace.node import Kind, Node
 from workspace.plan import Plan, draw
+
+import deployments
+from deployments import catalogue
 
 SEED = len(catalogue.CONTAINERS)
 
@@ -22,7 +23,8 @@ def nodes(services: int, seconds: float) -> list[Node]:
     place = deployments.find("dev")
     seed = list(catalogue.nodes(place, containers=catalogue.CONTAINERS[: min(services, SEED)]))
     model = catalogue.CONTAINERS[-1].name
-    more = [_copied(node, model, f"service-{n:03}") for n in range(services - SEED) for node in seed if model in node.id]
+    rows = [node for node in seed if model in node.id]
+    more = [_copied(node, model, f"service-{n:03}") for n in range(services - SEED) for node in rows]
     return [_paused(node, seconds) for node in (*seed, *more)]
 
 

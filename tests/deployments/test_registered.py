@@ -51,12 +51,6 @@ def test_the_server_has_what_prefect_yaml_lists_and_what_it_no_longer_lists_is_g
     assert {f"{flows[each['flow_id']]}/{each['name']}" for each in found} == set(register.listed())
 
 
-def test_a_deployment_runs_one_at_a_time_and_later_ones_wait(registered: Server) -> None:
-    found = deployment(registered, "promote/staging")
-    assert found["global_concurrency_limit"]["limit"] == 1
-    assert found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-
-
 def test_the_nightly_rebuild_has_its_clock(registered: Server) -> None:
     (schedule,) = deployment(registered, "rebuild/dev")["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 2 * * *", "Africa/Johannesburg")

@@ -1,9 +1,12 @@
 """`promote` as a whole, with made-up nodes: its guard, its approval, and how it tells a refusal."""
 
 import asyncio
+import contextvars
+import functools
 import re
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,28 @@ def test_an_environment_without_addresses_is_refused_with_what_to_do() -> None:
     assert "python -m deployments.register" in (state.message or "")
 
 
+def test_one_run_at_a_time_is_at_work_in_an_environment(
+    kind: Scripted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[State[Any]] = []
+    promoting = functools.partial(contextvars.copy_context().run, lambda: ended.append(promoted("dev")))
+    thread = threading.Thread(target=promoting)
+    with Ledger(tmp_path).hold("dev", "another run"):
+        thread.start()
+        until(lambda: "waiting for another run" in caplog.text)
+        assert kind.applied == []
+    thread.join(timeout=60)
+    assert [state.name for state in ended] == ["Promoted"]
+
+
+def until(true: Callable[[], object]) -> None:
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came true")
+
+
 def test_a_rebuild_asks_for_everything_afresh(kind: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[bool] = []
 
@@ -140,10 +165,19 @@ class Person:
         run = self._paused()
         self.applied_before = list(self._kind.applied)
         keys = run["state"]["state_details"]["run_input_keyset"]
-        self.question = str(self._server.get(f"flow_runs/{run['id']}/input/{keys['description']}").json())
+        self.question = self._read(f"flow_runs/{run['id']}/input/{keys['description']}")
         phrase = re.findall(r"`(.+)`", self.question)[0] + self._change
         answer = {"run_input": {"phrase": phrase, "approver": "a person"}}
         self._server.post(f"flow_runs/{run['id']}/resume", answer).raise_for_status()
+
+    def _read(self, path: str) -> str:
+        """What the run asks for; it reaches the server a moment after the pause."""
+        for _ in range(300):
+            answer = self._server.get(path)
+            if answer.is_success:
+                return str(answer.json())
+            time.sleep(0.1)
+        raise AssertionError("the run never said what it asks for")
 
     def _paused(self) -> dict[str, Any]:
         wanted = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}, "name": {"any_": ["promote-prod"]}}}
