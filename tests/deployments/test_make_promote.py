@@ -1,0 +1,179 @@
+"""`make promote` as a person runs it: real server, real worker, the rehearsal; then again, with a fault, and killed."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import deployments
+import httpx
+import pytest
+from deployments import processes
+
+pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(480)]
+
+
+@dataclass
+class Person:
+    """Somebody with a state folder, who types commands."""
+
+    state: Path
+
+    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self._command(words), env=self._environment(), capture_output=True, text=True, timeout=400
+        )
+
+    def starts(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self._command(words), env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def asks(self, path: str, **body: Any) -> Any:
+        api = (self.state / "api").read_text()
+        return httpx.post(f"{api}/{path}", json=body, timeout=30).json()
+
+    def ledger(self, query: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.state / "runs" / "ledger.db") as connection:
+            return connection.execute(query).fetchall()
+
+    def _command(self, words: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "deployments.machine", *words]
+
+    def _environment(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        return {**clean, "MYSTIRA_STATE": str(self.state), "PYTHONPATH": str(deployments.SOURCES)}
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    made = Person(tmp_path_factory.mktemp("machine"))
+    yield made
+    made.types("down")
+
+
+@pytest.fixture(scope="module")
+def faulty(person: Person) -> subprocess.CompletedProcess[str]:
+    """The first promotion, with chain's rollout made to fail."""
+    return person.types("promote", "--keep", "--fault", "chain-rollout")
+
+
+@pytest.fixture(scope="module")
+def mended(person: Person, faulty: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """The second, without the fault."""
+    assert faulty.returncode
+    return person.types("promote", "--keep")
+
+
+def _lines(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
+    """Node and outcome of every row of the tables, by node."""
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(" ") and len(line.split()) > 2]
+    return {words[0]: words[1:] for words in rows}
+
+
+def test_a_failed_rollout_blocks_what_needs_it_and_nothing_else(faulty: subprocess.CompletedProcess[str]) -> None:
+    outcomes = {node: words[0] for node, words in _lines(faulty).items()}
+    assert outcomes["chain-rollout"] == "failed"
+    assert outcomes["publisher-rollout"] == "blocked"
+    for independent in ("story-generator-rollout", "story-generator-check", "api", "admin-api", "pwa", "api-check"):
+        assert outcomes[independent] in ("changed", "unchanged"), independent
+
+
+def test_it_ends_on_what_failed_where_and_what_to_do(faulty: subprocess.CompletedProcess[str]) -> None:
+    assert faulty.returncode == 1
+    sentence = " ".join(faulty.stdout.split())
+    assert "promote/dev: 1 of 49 nodes failed. chain-rollout failed: StatefulSet mystira-dev/mystira-chain" in sentence
+    assert "CrashLoopBackOff" in sentence
+    assert sentence.endswith("Mend the cause and run promote/dev again; what is done is not done again.")
+    assert "Traceback" not in faulty.stdout + faulty.stderr
+
+
+def test_running_again_does_only_what_was_left_and_goes_on_to_staging(
+    mended: subprocess.CompletedProcess[str], person: Person
+) -> None:
+    assert mended.returncode == 0, mended.stdout[-2000:]
+    assert "promote/world: nothing changed" in mended.stdout
+    proven = person.ledger("SELECT environment, json_extract(body, '$.release.id') FROM entries WHERE event = 'proven'")
+    assert [place for place, _ in proven] == ["dev", "staging"]
+    assert len({release for _, release in proven}) == 1
+
+
+def test_staging_runs_the_digests_that_dev_proved_and_built_nothing(
+    mended: subprocess.CompletedProcess[str], person: Person
+) -> None:
+    assert mended.returncode == 0
+    content = {
+        place: dict(person.ledger(
+            "SELECT node, json_extract(body, '$.content') FROM entries WHERE event = 'outcome' "  # noqa: S608
+            f"AND environment = '{place}' AND node LIKE '%-image' ORDER BY number"
+        ))
+        for place in ("dev", "staging")
+    }  # fmt: skip
+    assert content["dev"] == content["staging"]
+    assert len(content["dev"]) == 3
+    told = person.ledger(
+        "SELECT json_extract(body, '$.detail') FROM entries WHERE environment = 'staging' AND node LIKE '%-image' "
+        "AND event = 'outcome'"
+    )
+    assert all("not rebuilt" in detail for (detail,) in told)
+
+
+def test_prefect_lists_the_promotions_with_their_stages_and_artifacts(
+    mended: subprocess.CompletedProcess[str], person: Person
+) -> None:
+    assert mended.returncode == 0
+    completed = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+    names = {run["name"] for run in person.asks("flow_runs/filter", **completed, limit=200)}
+    assert {"promote-world", "promote-dev", "promote-staging"} <= names
+    stages = ("shared-infrastructure", "images", "cluster-rollout", "app-services", "names", "verification")
+    assert {f"{stage}-{place}" for stage in stages for place in ("dev", "staging")} | {"zone-world"} <= names
+    keys = {artifact["key"] for artifact in person.asks("artifacts/filter", limit=200)}
+    assert {f"{what}-{place}" for what in ("plan", "result") for place in ("world", "dev", "staging")} <= keys
+
+
+def test_a_third_time_says_that_nothing_changed(mended: subprocess.CompletedProcess[str], person: Person) -> None:
+    assert mended.returncode == 0
+    again = person.types("promote", "--keep")
+    assert again.returncode == 0
+    assert "Nothing changed: every environment already is what it should be." in again.stdout
+
+
+@pytest.mark.parametrize("victim", ["server", "rehearsal"])
+def test_what_is_killed_in_mid_run_is_told_in_a_sentence_and_running_again_finishes(
+    victim: str, tmp_path: Path
+) -> None:
+    person = Person(tmp_path)
+    running = person.starts("promote")
+    try:
+        _wait_until_dev_is_at_work(person, running)
+        (pid,) = [each.pid for each in processes.remembered(tmp_path / "processes.json") if each.name == victim]
+        os.kill(pid, signal.SIGKILL)
+        told, _ = running.communicate(timeout=120)
+    finally:
+        running.kill()
+    assert running.returncode == 1
+    assert "stopped while promote/dev was at work" in told
+    assert "Traceback" not in told
+    again = person.types("promote", "--environment", "world", "--environment", "dev")
+    assert again.returncode == 0, again.stdout[-2000:]
+    assert "is proven in dev" in again.stdout
+
+
+def _wait_until_dev_is_at_work(person: Person, running: subprocess.Popen[str]) -> None:
+    """Return once some nodes of dev are settled and others are not."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and running.poll() is None:
+        try:
+            ((count,),) = person.ledger("SELECT count(*) FROM entries WHERE environment = 'dev' AND event = 'outcome'")
+        except sqlite3.Error:
+            count = 0
+        if count >= 5:
+            return
+        time.sleep(0.2)
+    pytest.fail("dev was never at work")
