@@ -48,6 +48,7 @@ class Machine:
         self.state = state or (Path(chosen) if chosen else user_state_path("mystira-workspace") / checkout)
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.api = ""
+        self._http = httpx.Client(trust_env=False)
         self._running: list[Process] = []
 
     @property
@@ -65,7 +66,6 @@ class Machine:
         if len(self._running) == 3:
             say("using what was left running")
             self.api = (self.state / "api").read_text()
-            self._register()
             return
         self.down()
         say("starting the rehearsal and the Prefect server")
@@ -138,7 +138,7 @@ class Machine:
 
     def _state_of(self, run: str) -> dict[str, Any]:
         try:
-            answer = httpx.get(f"{self.api}/flow_runs/{run}", timeout=10)
+            answer = self._http.get(f"{self.api}/flow_runs/{run}", timeout=10)
             state: dict[str, Any] = answer.json().get("state") or {}
         except (httpx.HTTPError, ValueError):
             return {}
@@ -152,17 +152,19 @@ class Machine:
         return str(run.id)
 
     def _register(self) -> None:
+        """Register what changed since the last time: the deployments when their sources did, the blocks always."""
         targets = self.state / "rehearsal" / "addresses.json"
-        stamp = hashlib.sha256(targets.read_bytes() + (deployments.SOURCES / "prefect.yaml").read_bytes()).hexdigest()
         registered = self.state / "registered"
-        if registered.exists() and registered.read_text() == stamp + self.api:
-            return
+        sources = [deployments.SOURCES / "prefect.yaml", *sorted((deployments.SOURCES / "flows").glob("*.py"))]
+        stamp = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
+        deployed = registered.exists() and registered.read_text() == stamp
         command = [sys.executable, "-m", "deployments.register", "--addresses", str(targets)]
+        command += ["--deployed"] if deployed else []
         environment = {**os.environ, **self._environment()}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Broken(f"Registering with the Prefect server failed. {(done.stderr or done.stdout).strip()}")
-        registered.write_text(stamp + self.api)
+        registered.write_text(stamp)
 
     def _bury_the_dead(self) -> None:
         """Mark runs as crashed that a killed server or worker left unfinished: nothing of ours is running any more."""
@@ -191,7 +193,7 @@ class Machine:
 
     def _server_answers(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.api}/health", timeout=2).status_code == httpx.codes.OK
+            return self._http.get(f"{self.api}/health", timeout=2).status_code == httpx.codes.OK
         return False
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:

@@ -28,10 +28,18 @@ POOL = "workspace"
 LIST = deployments.SOURCES / "prefect.yaml"
 
 
-def server(addresses: dict[str, Addresses]) -> None:
-    """Bring the server that PREFECT_API_URL names to what prefect.yaml and these addresses say."""
+def server(addresses: dict[str, Addresses], *, deployed: bool = False) -> None:
+    """Bring the server that PREFECT_API_URL names to what prefect.yaml and these addresses say.
+
+    `deployed` says that this very prefect.yaml was deployed there before: then only pool and blocks are looked after.
+    """
+    if deployed:
+        asyncio.run(_blocks_and_pool(addresses))
+        return
+    asyncio.run(_pool())
+    deploying = _deploy()
     asyncio.run(_blocks_and_pool(addresses))
-    _deploy()
+    _finish(deploying)
     asyncio.run(_prune())
 
 
@@ -57,9 +65,13 @@ def _flow_of(entrypoint: str) -> str:
 
 
 async def _blocks_and_pool(addresses: dict[str, Addresses]) -> None:
+    await _pool()
     await Target.register_type_and_schema()
     for environment, each in addresses.items():
         await Target(addresses=each).save(environment, overwrite=True)
+
+
+async def _pool() -> None:
     async with get_client() as client:
         try:
             await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
@@ -67,12 +79,17 @@ async def _blocks_and_pool(addresses: dict[str, Addresses]) -> None:
             return
 
 
-def _deploy() -> None:
+def _deploy() -> subprocess.Popen[str]:
     """Prefect's own command reads prefect.yaml, so that what a person types and what we do are the same."""
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(command, cwd=deployments.SOURCES, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Broken(f"`prefect deploy --all` failed: {(done.stderr or done.stdout).strip()[-600:]}")
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=deployments.SOURCES, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+
+
+def _finish(deploying: subprocess.Popen[str]) -> None:
+    said, _ = deploying.communicate()
+    if deploying.returncode:
+        raise Broken(f"`prefect deploy --all` failed: {said.strip()[-600:]}")
 
 
 async def _prune() -> None:
@@ -93,13 +110,16 @@ async def _ours(client: PrefectClient) -> dict[str, Any]:
 def main(
     addresses: Annotated[Path, typer.Option(help="A JSON file with the addresses of a target; see README.md.")],
     environment: Annotated[list[str] | None, typer.Option(help="Only these environments; default: all.")] = None,
+    deployed: Annotated[
+        bool, typer.Option(help="This prefect.yaml was deployed there before; only look after blocks.")
+    ] = False,
 ) -> None:
     """Register target blocks, the work pool and the deployments of prefect.yaml."""
     try:
         if not os.environ.get("PREFECT_API_URL"):
             raise Refused("PREFECT_API_URL names no Prefect server; set it to the API of the server to register with.")
         chosen = environment or list(deployments.environments())
-        server({deployments.find(name).name: read(addresses) for name in chosen})
+        server({deployments.find(name).name: read(addresses) for name in chosen}, deployed=deployed)
     except WorkspaceError as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(1) from error

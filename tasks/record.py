@@ -34,7 +34,8 @@ async def outcome(step: Step, definitions: list[Path]) -> State[Any]:
 
 def told(step: Step) -> str:
     """One sentence on the whole run: what failed, where, and what to do; or what changed."""
-    results, place = step.execution.results, step.execution.place
+    order, place = step.execution.plan.order, step.execution.place
+    results = {name: step.execution.results[name] for name in order if name in step.execution.results}
     failed = _with(results, Outcome.FAILED, Outcome.UNKNOWN)
     if not failed:
         changed = len(_with(results, Outcome.CHANGED))

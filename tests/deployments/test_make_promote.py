@@ -1,19 +1,21 @@
 """`make promote` as a person runs it: real server, real worker, the rehearsal; then again, with a fault, and killed."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import deployments
 import httpx
 import pytest
+
+import deployments
 from deployments import processes
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(480)]
@@ -110,7 +112,7 @@ def test_staging_runs_the_digests_that_dev_proved_and_built_nothing(
     assert mended.returncode == 0
     content = {
         place: dict(person.ledger(
-            "SELECT node, json_extract(body, '$.content') FROM entries WHERE event = 'outcome' "  # noqa: S608
+            "SELECT node, json_extract(body, '$.content') FROM entries WHERE event = 'outcome' "
             f"AND environment = '{place}' AND node LIKE '%-image' ORDER BY number"
         ))
         for place in ("dev", "staging")
@@ -139,41 +141,53 @@ def test_prefect_lists_the_promotions_with_their_stages_and_artifacts(
 
 def test_a_third_time_says_that_nothing_changed(mended: subprocess.CompletedProcess[str], person: Person) -> None:
     assert mended.returncode == 0
-    again = person.types("promote", "--keep")
+    again = person.types("promote", "--keep", "--environment", "world", "--environment", "dev")
     assert again.returncode == 0
     assert "Nothing changed: every environment already is what it should be." in again.stdout
 
 
-@pytest.mark.parametrize("victim", ["server", "rehearsal"])
 def test_what_is_killed_in_mid_run_is_told_in_a_sentence_and_running_again_finishes(
-    victim: str, tmp_path: Path
+    mended: subprocess.CompletedProcess[str], person: Person
 ) -> None:
-    person = Person(tmp_path)
-    running = person.starts("promote")
-    try:
-        _wait_until_dev_is_at_work(person, running)
-        (pid,) = [each.pid for each in processes.remembered(tmp_path / "processes.json") if each.name == victim]
-        os.kill(pid, signal.SIGKILL)
-        told, _ = running.communicate(timeout=120)
-    finally:
-        running.kill()
-    assert running.returncode == 1
-    assert "stopped while promote/dev was at work" in told
-    assert "Traceback" not in told
+    assert mended.returncode == 0
+    person.types("down")
+    for forgotten in ("rehearsal", "runs"):
+        shutil.rmtree(person.state / forgotten)
+    for victim in ("server", "rehearsal"):
+        told, code = _killed_in_mid_run(person, victim)
+        assert code == 1
+        assert f"{victim}" in told
+        assert "stopped while promote/dev was at work" in told
+        assert "Traceback" not in told
     again = person.types("promote", "--environment", "world", "--environment", "dev")
     assert again.returncode == 0, again.stdout[-2000:]
     assert "is proven in dev" in again.stdout
 
 
-def _wait_until_dev_is_at_work(person: Person, running: subprocess.Popen[str]) -> None:
-    """Return once some nodes of dev are settled and others are not."""
+def _killed_in_mid_run(person: Person, victim: str) -> tuple[str, int]:
+    """What a person sees, and the exit code, when one of the processes is killed while dev is at work."""
+    before = _settled_in_dev(person)
+    running = person.starts("promote", "--environment", "world", "--environment", "dev")
+    try:
+        _wait_until(lambda: _settled_in_dev(person) >= before + 5 or running.poll() is not None)
+        (pid,) = [each.pid for each in processes.remembered(person.state / "processes.json") if each.name == victim]
+        os.kill(pid, signal.SIGKILL)
+        told, _ = running.communicate(timeout=120)
+    finally:
+        running.kill()
+    return told, running.returncode
+
+
+def _settled_in_dev(person: Person) -> int:
+    try:
+        ((count,),) = person.ledger("SELECT count(*) FROM entries WHERE environment = 'dev' AND event = 'outcome'")
+    except sqlite3.Error:
+        return 0
+    return int(count)
+
+
+def _wait_until(ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and running.poll() is None:
-        try:
-            ((count,),) = person.ledger("SELECT count(*) FROM entries WHERE environment = 'dev' AND event = 'outcome'")
-        except sqlite3.Error:
-            count = 0
-        if count >= 5:
-            return
+    while not ready():
+        assert time.monotonic() < deadline, "dev was never at work"
         time.sleep(0.2)
-    pytest.fail("dev was never at work")
