@@ -12,6 +12,7 @@ from prefect.settings import PREFECT_API_URL
 from tasks.step import Step
 
 _LOOK_SECONDS = 1.0
+_CONNECT_SECONDS = 5.0
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -63,7 +64,9 @@ def _end_a_process_of_its_own() -> None:
 async def _listens(address: SplitResult) -> bool:
     port = address.port or _PORTS.get(address.scheme, 80)
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(address.hostname, port), timeout=5)
+        # Not wait_for: in Python 3.11 it can swallow a cancellation that comes just as the connection stands.
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(address.hostname, port)
     except TimeoutError:
         return True  # slow or behind something that drops packets: not for us to call it gone
     except OSError:

@@ -25,7 +25,8 @@ def url(listener: socket.socket) -> str:
 async def within(seconds: float, patience: float) -> str:
     """The address that is gone, or nothing when the time is over."""
     try:
-        return await asyncio.wait_for(server.gone(patience), seconds)
+        async with asyncio.timeout(seconds):
+            return await server.gone(patience)
     except TimeoutError:
         return ""
 
