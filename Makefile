@@ -30,12 +30,12 @@ check: $(READY) ## ruff, mypy --strict, import contracts
 
 .PHONY: test
 test: check ## everything a change must pass; below it, its parts
-	@$(PYTHON) -m pytest -m "not prefect and not docker" --numprocesses $(shell nproc) --dist worksteal
+	@$(PYTHON) -m pytest -m "not prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
 	@$(PYTHON) -m pytest -m "prefect and not docker"
 
 .PHONY: quick
 quick: $(READY) ## the tests that start no server and no program
-	@$(PYTHON) -m pytest -m "not prefect and not docker and not slow and not contract" --numprocesses $(shell nproc) --dist worksteal
+	@$(PYTHON) -m pytest -m "not prefect and not docker and not slow and not contract" --numprocesses $(shell nproc) --dist loadfile
 
 .PHONY: conformance
 conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had

@@ -141,7 +141,7 @@ def test_prefect_lists_the_promotions_with_their_stages_and_artifacts(
 
 def test_a_third_time_says_that_nothing_changed(mended: subprocess.CompletedProcess[str], person: Person) -> None:
     assert mended.returncode == 0
-    again = person.types("promote", "--keep", "--environment", "world", "--environment", "dev")
+    again = person.types("promote", "--keep", "--environment", "dev")
     assert again.returncode == 0
     assert "Nothing changed: every environment already is what it should be." in again.stdout
 
@@ -153,21 +153,21 @@ def test_what_is_killed_in_mid_run_is_told_in_a_sentence_and_running_again_finis
     person.types("down")
     for forgotten in ("rehearsal", "runs"):
         shutil.rmtree(person.state / forgotten)
-    for victim in ("server", "rehearsal"):
-        told, code = _killed_in_mid_run(person, victim)
+    for victim, places in {"server": ("world", "dev"), "rehearsal": ("dev",)}.items():
+        told, code = _killed_in_mid_run(person, victim, places)
         assert code == 1
         assert f"{victim}" in told
         assert "stopped while promote/dev was at work" in told
         assert "Traceback" not in told
-    again = person.types("promote", "--environment", "world", "--environment", "dev")
+    again = person.types("promote", "--environment", "dev")
     assert again.returncode == 0, again.stdout[-2000:]
     assert "is proven in dev" in again.stdout
 
 
-def _killed_in_mid_run(person: Person, victim: str) -> tuple[str, int]:
+def _killed_in_mid_run(person: Person, victim: str, places: tuple[str, ...]) -> tuple[str, int]:
     """What a person sees, and the exit code, when one of the processes is killed while dev is at work."""
     before = _settled_in_dev(person)
-    running = person.starts("promote", "--environment", "world", "--environment", "dev")
+    running = person.starts("promote", *(word for place in places for word in ("--environment", place)))
     try:
         _wait_until(lambda: _settled_in_dev(person) >= before + 5 or running.poll() is not None)
         (pid,) = [each.pid for each in processes.remembered(person.state / "processes.json") if each.name == victim]

@@ -6,10 +6,12 @@ that goes on from the wrong place. Where Debian's `docker-registry` is installed
 
 import asyncio
 import base64
+import ctypes
 import hashlib
 import json
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -31,6 +33,7 @@ from workspace.rehearsal.faults import Fault, Faults
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 IMAGES = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 
+_PR_SET_PDEATHSIG = 1
 _NAME = r"(?P<name>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"\w[\w.-]{0,127}")
@@ -426,7 +429,9 @@ class RealRegistry:
         configuration.write_text(json.dumps(_configuration(directory / "data", self.port)))
         with self._log.open("ab") as log:
             command = [program, "serve", str(configuration)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
+            )
         self._wait()
 
     def has(self, reference: str) -> bool:
@@ -469,6 +474,10 @@ class RealRegistry:
                 time.sleep(0.02)
             else:
                 return
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def real_registry(directory: Path) -> RealRegistry | None:
