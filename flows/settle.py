@@ -12,6 +12,7 @@ from typing import Any
 from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
+from workspace.errors import Broken, WorkspaceError
 from workspace.node import Stage
 from workspace.work import Outcome, Result
 
@@ -35,12 +36,22 @@ class Settling:
         self._opening = asyncio.Lock()
 
     async def every(self, stages: Mapping[Stage, Flow[..., Any]]) -> None:
-        """Run all stages, each as its own subflow; returns when every node has an outcome."""
+        """Run all stages, each as its own subflow; returns when every node has an outcome.
+
+        Broken when Prefect does not run a stage; what is at work then finishes and is recorded, nothing more starts.
+        """
         token = _current.set(self)
         try:
             async with asyncio.TaskGroup() as group:
                 for stage in self.plan.stages:
                     group.create_task(self._open(stage, stages[stage]))
+        except ExceptionGroup as failures:
+            first = failures.exceptions[0]
+            reason = str(first) if isinstance(first, WorkspaceError) else f"Prefect failed with {type(first).__name__}"
+            place = self.plan.environment.name
+            raise Broken(
+                f"{place}: {reason}. Look at the Prefect server, then run promote/{place} again."
+            ) from failures
         finally:
             _current.reset(token)
 
@@ -58,7 +69,9 @@ class Settling:
         await self._first_is_next(stage)
         await self._opening.acquire()
         opened: Any = flow
-        await opened(self.plan.environment.name, return_state=True)
+        state: State[Any] = await opened(self.plan.environment.name, return_state=True)
+        if any(node.id not in self.step.execution.results for node in self.plan.of(stage)):
+            raise Broken(f"Prefect did not run the stage {stage}: {state.message or state.name}")
 
     async def _first_is_next(self, stage: Stage) -> None:
         """Return once all needs of one of the stage's nodes have at least started."""
