@@ -88,6 +88,18 @@ def test_an_interrupt_is_sent_exactly_once(program: Callable[[str], Engine], tmp
     assert (tmp_path / "asked").read_text() == "INT\n"
 
 
+def test_an_interrupt_is_heard_where_a_shell_ignores_it_for_its_background_jobs(
+    program: Callable[[str], Engine], tmp_path: Path
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(Unsettled, match=r"did not finish within 0\.2 s"):
+            run(program(INTERRUPTIBLE), tmp_path, Runner(deadline_seconds=0.2, grace_seconds=5))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / "asked").read_text() == "INT\n"
+
+
 def test_a_command_past_its_deadline_is_interrupted(program: Callable[[str], Engine], tmp_path: Path) -> None:
     runner = Runner(deadline_seconds=0.2, grace_seconds=5)
     with pytest.raises(Unsettled, match=r"did not finish within 0\.2 s"):

@@ -42,6 +42,8 @@ except (AttributeError, OSError):
     pass
 if os.getppid() != int(parent):
     sys.exit(1)
+# A shell's background jobs ignore interrupts, and so would all that they start.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 if not library:
     os.execv(command[0], command)
 run = ctypes.CDLL(library).RunCli
