@@ -7,6 +7,7 @@ from prefect.input import RunInput
 from pydantic import Field
 from workspace.errors import Refused
 from workspace.inputs import fingerprint
+from workspace.ledger import Event
 from workspace.work import Preview
 
 from tasks.step import Step
@@ -39,3 +40,5 @@ async def asked(step: Step, previews: dict[str, Preview]) -> None:
     )
     if answer.phrase != phrase:
         raise Refused(f"The plan {digest} for {place.name} was not approved: the phrase was not `{phrase}`.")
+    execution = step.execution
+    execution.ledger.write(execution.run, place.name, Event.APPROVED, plan=digest, approver=answer.approver)

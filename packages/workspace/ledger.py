@@ -37,6 +37,7 @@ class Event(StrEnum):
 
     STARTED = "started"
     EXPECTED = "expected"
+    APPROVED = "approved"
     INTENT = "intent"
     PROGRESS = "progress"
     OUTCOME = "outcome"
@@ -142,6 +143,8 @@ class Ledger:
             finally:
                 held.seek(0)
                 held.truncate()
+                # Not left to closing: a child that another thread starts at this moment holds the file, too.
+                fcntl.flock(held, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Close the file; later calls fail."""

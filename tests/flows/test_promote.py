@@ -197,13 +197,17 @@ def guarded(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     return kind
 
 
-def test_nothing_is_applied_before_the_right_phrase_and_then_all_of_it(server: Server, guarded: Scripted) -> None:
+def test_nothing_is_applied_before_the_right_phrase_and_then_all_of_it(
+    server: Server, guarded: Scripted, tmp_path: Path
+) -> None:
     person = Person(server)
     state = person.answers(guarded)
     assert person.applied_before == []
     assert re.search(r"Plan [0-9a-f]{12} is in the artifact plan-prod", person.question)
     assert re.search(r"`DEPLOY TO PROD [0-9a-f]{12}`", person.question)
     assert (state.name, sorted(guarded.applied)) == ("Promoted", ["first", "later", "long"])
+    (approved,) = [entry.body for entry in Ledger(tmp_path).after(0) if entry.event is Event.APPROVED]
+    assert approved["approver"] == "a person"
 
 
 def test_another_phrase_refuses_and_nothing_is_applied(server: Server, guarded: Scripted, tmp_path: Path) -> None:

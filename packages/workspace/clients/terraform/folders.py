@@ -40,7 +40,11 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Unsettled(f"Another run is working in {folder}; wait until it is over.") from error
-        yield
+        try:
+            yield
+        finally:
+            # Not left to closing: a child that another thread starts at this moment has the file, and so the lock, too.
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def write_private(file: Path, text: str) -> None:
