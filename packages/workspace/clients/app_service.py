@@ -17,6 +17,7 @@ from azure.mgmt.web import WebSiteManagementClient, models
 
 from workspace import diagnosis
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
+from workspace.work import say_nothing
 
 _MARK = "mystira-workspace sha256:"
 _API = "2025-05-01"
@@ -28,10 +29,6 @@ _STATUS_FAILED = ("BuildFailed", "BuildAborted", "RuntimeFailed", "TimedOut")
 _DNS_MISSING = "was not found"
 
 Say = Callable[[str], None]
-
-
-def _nothing(_: str) -> None:
-    return None
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ class AppService:
         sha256: str,
         *,
         deadline_seconds: float = 900,
-        say: Say = _nothing,
+        say: Say = say_nothing,
     ) -> bool:
         """Bring the zip to the site or slot and return once it is in place; False when it already was.
 
@@ -167,7 +164,7 @@ class AppService:
         return True
 
     def push(
-        self, group: str, site: str, slot: str, package: Path, sha256: str, *, deadline: float, say: Say = _nothing
+        self, group: str, site: str, slot: str, package: Path, sha256: str, *, deadline: float, say: Say = say_nothing
     ) -> None:
         """Send the zip and follow the deployment to its end, whatever is deployed now."""
         label = _label(site, slot)
@@ -212,7 +209,7 @@ class AppService:
         *,
         times: int = 3,
         deadline_seconds: float = 300,
-        say: Say = _nothing,
+        say: Say = say_nothing,
     ) -> None:
         """Return once `ask` succeeded this many times in a row; one unsettled answer starts the count again.
 
@@ -290,7 +287,7 @@ class AppService:
             return ""
 
     def issue_certificate(
-        self, group: str, site: str, host: str, *, deadline_seconds: float = 600, say: Say = _nothing
+        self, group: str, site: str, host: str, *, deadline_seconds: float = 600, say: Say = say_nothing
     ) -> str:
         """The thumbprint of the host's managed certificate, which is asked for when there is none."""
         if thumbprint := self.certificate(group, host):

@@ -26,6 +26,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from workspace import diagnosis
 from workspace.diagnosis import Diagnosis
 from workspace.errors import Broken, Refused, Unsettled
+from workspace.work import say_nothing
 
 AZURE = "https://management.azure.com"
 
@@ -48,10 +49,6 @@ _WRITE_ONLY = {
 
 Say = Callable[[str], None]
 Json = dict[str, Any]
-
-
-def say_nothing(_: str) -> None:
-    """A listener for work whose progress nobody watches."""
 
 
 @dataclass(frozen=True)

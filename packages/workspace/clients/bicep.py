@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workspace.errors import Broken, Refused, Unsettled
+from workspace.work import say_nothing
 
 _SECONDS = 180
 _MOST_SHOWN = 5
@@ -24,10 +25,6 @@ _FINDING = re.compile(
 )
 
 Template = dict[str, Any]
-
-
-def say_nothing(_: str) -> None:
-    """A listener for warnings nobody reads."""
 
 
 class Bicep:

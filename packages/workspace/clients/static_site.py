@@ -15,6 +15,7 @@ from azure.mgmt.web import WebSiteManagementClient, models
 
 from workspace import diagnosis
 from workspace.errors import Broken, Unsettled
+from workspace.work import say_nothing
 
 _MARK = "MYSTIRA_WORKSPACE_PACKAGE"
 _LONGEST_PAUSE = 10.0
@@ -23,10 +24,6 @@ _READY = "Ready"
 _LOST = ("Failed", "Unhealthy")
 
 Say = Callable[[str], None]
-
-
-def _nothing(_: str) -> None:
-    return None
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class StaticSite:
         """
         return self._settings(group, name).get(_MARK, "").removeprefix("sha256:")
 
-    def deploy(self, group: str, name: str, url: str, sha256: str, *, say: Say = _nothing) -> bool:
+    def deploy(self, group: str, name: str, url: str, sha256: str, *, say: Say = say_nothing) -> bool:
         """Have Azure fetch the package at this URL and serve it; False when it is served already.
 
         The URL may hold a signature and is shown nowhere.
@@ -133,7 +130,7 @@ class StaticSite:
         *,
         validation: str = "cname-delegation",
         deadline_seconds: float = 600,
-        say: Say = _nothing,
+        say: Say = say_nothing,
     ) -> bool:
         """Make the site answer under this name; False when it does.
 

@@ -16,6 +16,7 @@ from workspace.clients.terraform.engine import Engine, Finished, Runner, Version
 from workspace.clients.terraform.events import Diagnostic, Stream, diagnostic
 from workspace.clients.terraform.plans import PlanSummary
 from workspace.errors import Broken, Refused, Unsettled
+from workspace.work import say_nothing
 
 _INIT_JSON = (1, 10)
 _UNFORMATTED = 3
@@ -23,10 +24,6 @@ _CHANGES = 2
 _PLAN_FILE = "plan.tfplan"
 _APPLIED_FILE = "applied"
 _PREPARED_FILE = "prepared"
-
-
-def _quiet(_: str) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ class Terraform:
         key: str = "",
         variables: Mapping[str, Any] | None = None,
         adopts: Mapping[str, str] | None = None,
-        say: Callable[[str], None] = _quiet,
+        say: Callable[[str], None] = say_nothing,
     ) -> "Stack":
         """A stack at `definitions/root`, worked on in the private folder `work`, with its state under `key`.
 
