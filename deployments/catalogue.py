@@ -12,7 +12,7 @@ from typing import Any
 
 from workspace.environment import Environment
 from workspace.errors import Refused
-from workspace.node import TARGET, Kind, Node, Output, Stage
+from workspace.node import TARGET, Kind, Node, Output, Part, Stage
 
 _SIZES = Path(__file__).resolve().parent.parent / "infra" / "terraform" / "environments"
 _OVERLAYS = "infra/kubernetes/overlays"
@@ -113,12 +113,12 @@ def by_hand(places: Iterable[Environment]) -> dict[str, list[str]]:
 
 def _world(place: Environment) -> Iterator[Node]:
     yield replace(
-        _stack(place, "state-backend", Stage.ZONE, {}),
+        _stack(place, "state-backend", None, {}),
         owns=(f"Microsoft.Storage/storageAccounts {place.names['state-account']}",),
         about="Terraform's state",
     )
     yield replace(
-        _stack(place, "zone", Stage.ZONE, {}, needs=("state-backend",)),
+        _stack(place, "zone", None, {}, needs=("state-backend",)),
         owns=(
             f"Microsoft.Network/dnsZones {place.names['zone']}",
             f"Microsoft.Resources/resourceGroups {place.names['zone-group']}",
@@ -127,7 +127,7 @@ def _world(place: Environment) -> Iterator[Node]:
     )
     yield replace(
         _stack(
-            place, "registry", Stage.ZONE,
+            place, "registry", None,
             {"resource_group_name": Output("zone", "resource_group_name")}, needs=("state-backend",),
         ),
         owns=(f"Microsoft.ContainerRegistry/registries {place.names['registry']}",),
@@ -157,18 +157,17 @@ def _shared(place: Environment, containers: Sequence[Container]) -> Iterator[Nod
         }
         for data in ("postgresql", "redis")
     }
-    stage = Stage.SHARED_INFRASTRUCTURE
     network = _size(place, "network")
     yield replace(
-        _stack(place, "network", stage, {}),
+        _stack(place, "network", Part.NETWORK_AND_CLUSTER, {}),
         owns=(
             f"Microsoft.Resources/resourceGroups {network['resource_group_name']}",
             f"Microsoft.Network/virtualNetworks {network['vnet_name']}",
         ),
     )
-    yield _stack(place, "monitoring", stage, group)
+    yield _stack(place, "monitoring", Part.MONITORING, group)
     yield _stack(
-        place, "postgresql", stage,
+        place, "postgresql", Part.POSTGRESQL,
         group | watch | {
             "vnet_id": Output("network", "vnet_id"),
             "delegated_subnet_id": Output("network", "subnet_ids.postgresql"),
@@ -177,7 +176,7 @@ def _shared(place: Environment, containers: Sequence[Container]) -> Iterator[Nod
         owns={"server_name": "Microsoft.DBforPostgreSQL/flexibleServers"},
     )  # fmt: skip
     yield _stack(
-        place, "redis", stage,
+        place, "redis", Part.REDIS,
         group | watch | {
             "vnet_id": Output("network", "vnet_id"),
             "subnet_id": Output("network", "subnet_ids.redis"),
@@ -186,7 +185,7 @@ def _shared(place: Environment, containers: Sequence[Container]) -> Iterator[Nod
         owns={"name": "Microsoft.Cache/redisEnterprise"},
     )  # fmt: skip
     yield _stack(
-        place, "cluster", stage,
+        place, "cluster", Part.NETWORK_AND_CLUSTER,
         group | watch | {
             "subnet_id": Output("network", "subnet_ids.aks"),
             "registry_id": Output("world/registry", "registry_id"),
@@ -219,13 +218,14 @@ def _app_base(place: Environment) -> Iterator[Node]:
             f"Microsoft.Web/staticSites {place.names['pwa']}",
         ),
         about="everything the App stands on, by Bicep",
+        part=Part.APP_BASE,
     )
 
 
 def _container(place: Environment, service: Container, *, fresh: bool) -> Iterator[Node]:
     name = service.name
     yield _stack(
-        place, name, Stage.SHARED_INFRASTRUCTURE,
+        place, name, Part.SERVICES,
         {
             "resource_group_name": Output("network", "resource_group_name"),
             "location": Output("network", "location"),
@@ -318,7 +318,7 @@ def _identity_and_config(service: Container) -> list[dict[str, Any]]:
 
 def _cluster(place: Environment, containers: Sequence[Container]) -> Iterator[Node]:
     yield _stack(
-        place, "workload-identity", Stage.SHARED_INFRASTRUCTURE,
+        place, "workload-identity", Part.SERVICES,
         {
             "oidc_issuer_url": Output("cluster", "oidc_issuer_url"),
             "identity_ids": {f"mystira-{each.name}-sa": Output(each.name, "identity_id") for each in containers},
@@ -421,16 +421,18 @@ def _at(place: Environment) -> dict[str, Any]:
 def _stack(
     place: Environment,
     root: str,
-    stage: Stage,
+    part: Part | None,
     variables: Mapping[str, Any],
     *,
     needs: tuple[str, ...] = (),
     owns: Mapping[str, str] | None = None,
 ) -> Node:
+    """A Terraform stack: a part of the shared infrastructure, or, with no part, of the world's zone."""
     size = _size(place, root)
+    stage = Stage.SHARED_INFRASTRUCTURE if part else Stage.ZONE
     named = tuple(f"{kind} {size[key]}" for key, kind in (owns or {}).items() if key in size)
     settings = {"root": root, "variables": {"subscription_id": Output(TARGET, "subscription"), **size, **variables}}
-    return Node(root, Kind.STACK, stage, needs=frozenset(needs), settings=settings, owns=named)
+    return Node(root, Kind.STACK, stage, needs=frozenset(needs), settings=settings, owns=named, part=part)
 
 
 def _size(place: Environment, root: str) -> dict[str, Any]:

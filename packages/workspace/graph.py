@@ -72,6 +72,15 @@ def without(needs: Needs, kept: Iterable[str]) -> dict[str, frozenset[str]]:
     return {name: its & names for name, its in needs.items() if name in names}
 
 
+def ways(needs: Needs) -> dict[str, int]:
+    """By name, how many nodes the longest chain has that begins with it: who is worth being served first."""
+    found: dict[str, int] = dict.fromkeys(needs, 1)
+    for name in reversed(order(needs)):
+        for need in needs[name]:
+            found[need] = max(found[need], found[name] + 1)
+    return found
+
+
 def critical_path(needs: Needs, seconds: Mapping[str, float]) -> tuple[float, tuple[str, ...]]:
     """The longest chain by duration, and its names in order: no schedule can be shorter."""
     ends: dict[str, float] = {}

@@ -39,6 +39,17 @@ class Stage(StrEnum):
     VERIFICATION = "verification"
 
 
+class Part(StrEnum):
+    """What shared infrastructure consists of, in the order it is listed: a stage within the stage."""
+
+    NETWORK_AND_CLUSTER = "network-and-cluster"
+    MONITORING = "monitoring"
+    SERVICES = "services"
+    POSTGRESQL = "postgresql"
+    REDIS = "redis"
+    APP_BASE = "app-base"
+
+
 @dataclass(frozen=True)
 class Output:
     """A reference to what another node gives: `Output("network", "subnet_ids.aks")`.
@@ -59,7 +70,8 @@ class Node:
     """One thing that can be previewed, applied and verified.
 
     `needs` names the nodes it waits for; every `Output` in `settings` is a need too. `owns` names what nobody else may
-    own, as `record publisher.mystira.app A` or `name mystira-dev-aks`.
+    own, as `record publisher.mystira.app A` or `name mystira-dev-aks`. `part` says to which part of its stage it
+    belongs, where the stage has parts.
     """
 
     id: str
@@ -69,6 +81,7 @@ class Node:
     settings: Mapping[str, Any] = field(default_factory=dict)
     owns: tuple[str, ...] = ()
     about: str = ""
+    part: Part | None = None
 
     @property
     def all_needs(self) -> frozenset[str]:

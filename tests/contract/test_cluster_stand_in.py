@@ -151,7 +151,7 @@ def test_the_dynamic_client_discovers_and_applies_any_kind(here: Here, tmp_path:
     made = routes.server_side_apply(body=body, namespace="dev", field_manager="workspace")
     again = routes.server_side_apply(body=body, namespace="dev", field_manager="workspace")
     assert made.spec.parentRefs[0].kind == "Gateway"
-    assert made.metadata.resourceVersion == again.metadata.resourceVersion
+    assert made.metadata.generation == again.metadata.generation
     assert [each.metadata.name for each in routes.get(namespace="dev").items] == ["route"]
     routes.delete(name="route", namespace="dev")
 

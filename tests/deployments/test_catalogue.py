@@ -8,7 +8,7 @@ import definitions_read as declared
 import pytest
 from workspace import inputs
 from workspace.errors import Refused
-from workspace.node import TARGET, Kind, Node, Output, Stage, outputs
+from workspace.node import TARGET, Kind, Node, Output, Part, Stage, outputs
 from workspace.plan import CARRIED, Plan, draw
 from workspace.release import Release
 
@@ -60,6 +60,23 @@ def drawn(environment: str) -> Plan:
 
 
 # ---- nodes
+
+
+PARTS = {
+    Part.NETWORK_AND_CLUSTER: {"network", "cluster"},
+    Part.MONITORING: {"monitoring"},
+    Part.SERVICES: {*CONTAINERS, "workload-identity"},
+    Part.POSTGRESQL: {"postgresql"},
+    Part.REDIS: {"redis"},
+    Part.APP_BASE: {"app-base"},
+}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_shared_infrastructure_alone_has_parts_and_all_of_it_belongs_to_one(environment: str) -> None:
+    of_part = {part: {each.id for each in nodes(environment).values() if each.part is part} for part in Part}
+    assert of_part == PARTS
+    assert set().union(*of_part.values()) == STAGES[Stage.SHARED_INFRASTRUCTURE]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from workspace.node import Part
 
 import deployments
 from deployments import processes
@@ -134,7 +135,8 @@ def test_prefect_lists_the_promotions_with_their_stages_and_artifacts(
     names = {run["name"] for run in person.asks("flow_runs/filter", **completed, limit=200)}
     assert {"promote-world", "promote-dev", "promote-staging"} <= names
     stages = ("shared-infrastructure", "images", "cluster-rollout", "app-services", "names", "verification")
-    assert {f"{stage}-{place}" for stage in stages for place in ("dev", "staging")} | {"zone-world"} <= names
+    parts = tuple(Part)
+    assert {f"{stage}-{place}" for stage in (*stages, *parts) for place in ("dev", "staging")} | {"zone-world"} <= names
     keys = {artifact["key"] for artifact in person.asks("artifacts/filter", limit=200)}
     assert {f"{what}-{place}" for what in ("plan", "result") for place in ("world", "dev", "staging")} <= keys
 

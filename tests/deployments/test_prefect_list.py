@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from prefect import Flow
-from workspace.node import Stage
+from workspace.node import Part, Stage
 
 import deployments
 from deployments import register
@@ -91,3 +91,12 @@ def test_a_stage_s_flow_takes_an_environment_and_keeps_no_results(stage: Stage) 
     assert list(inspect.signature(STAGES[stage].fn).parameters) == ["environment"]
     assert STAGES[stage].persist_result is False
     assert STAGES[stage].retries == 0
+
+
+@pytest.mark.parametrize("part", list(Part))
+def test_every_part_has_its_flow_in_shared_infrastructure(part: Part) -> None:
+    from flows.shared_infrastructure import PARTS
+
+    assert PARTS[part].name == str(part)
+    assert list(inspect.signature(PARTS[part].fn).parameters) == ["environment"]
+    assert (PARTS[part].persist_result, PARTS[part].retries) == (False, 0)

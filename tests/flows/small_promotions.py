@@ -15,7 +15,7 @@ from workspace.environment import Environment
 from workspace.errors import Broken, Refused, Unsettled
 from workspace.execution import Execution
 from workspace.ledger import Ledger
-from workspace.node import Kind, Node, Stage
+from workspace.node import Kind, Node, Part, Stage
 from workspace.plan import draw
 from workspace.work import Outcome, Preview, Result, Work
 
@@ -71,8 +71,8 @@ class Scripted:
             return self._started.setdefault(name, threading.Event())
 
 
-def node(name: str, stage: Stage, *needs: str, **settings: Any) -> Node:
-    return Node(name, Kind.PAUSE, stage, needs=frozenset(needs), settings=settings)
+def node(name: str, stage: Stage, *needs: str, part: Part | None = None, **settings: Any) -> Node:
+    return Node(name, Kind.PAUSE, stage, needs=frozenset(needs), settings=settings, part=part)
 
 
 THREE = (

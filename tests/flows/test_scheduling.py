@@ -8,7 +8,7 @@ import pytest
 from prefect_server import Server
 from small_promotions import Settled, node, settled
 from workspace.ledger import Event
-from workspace.node import Stage
+from workspace.node import Part, Stage
 
 pytestmark = pytest.mark.prefect
 
@@ -23,6 +23,21 @@ def well(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Settled:
         node("last", Stage.VERIFICATION, "slow", "eager"),
     ]
     return settled(nodes, tmp_path_factory.mktemp("well"))
+
+
+@pytest.fixture(scope="module")
+def apart(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+    """Shared infrastructure in three parts and a node of none; `cluster` and `server` can only end side by side."""
+    stage = Stage.SHARED_INFRASTRUCTURE
+    nodes = [
+        node("network", stage, part=Part.NETWORK_AND_CLUSTER),
+        node("cluster", stage, "network", part=Part.NETWORK_AND_CLUSTER, after="server"),
+        node("server", stage, "network", part=Part.POSTGRESQL, after="cluster"),
+        node("cache", stage, "network", part=Part.REDIS, fails="eastus has no more of these"),
+        node("odd", stage),
+        node("rollout", Stage.CLUSTER_ROLLOUT, "cluster"),
+    ]
+    return settled(nodes, tmp_path_factory.mktemp("apart"))
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +75,35 @@ def test_a_person_sees_task_runs_named_after_nodes_inside_their_stage(server: Se
         "names-dev": {"eager"},
         "verification-dev": {"last"},
     }
+
+
+def test_the_parts_of_a_stage_run_side_by_side(apart: Settled) -> None:
+    assert apart.outcomes == {
+        "network": "changed",
+        "cluster": "changed",
+        "server": "changed",
+        "cache": "failed",
+        "odd": "changed",
+        "rollout": "changed",
+    }
+
+
+def test_a_person_sees_each_part_as_a_subflow_of_its_stage(server: Server, apart: Settled) -> None:
+    stage = stages(server, apart.run)["shared-infrastructure-dev"]
+    assert {name: each["state_name"] for name, each in stages(server, stage["id"]).items()} == {
+        "network-and-cluster-dev": "Changed",
+        "postgresql-dev": "Changed",
+        "redis-dev": "Failed",
+    }
+    assert stage["state_name"] == "Failed"
+
+
+def test_a_node_of_a_part_is_shown_in_the_part_and_one_of_none_in_the_stage(server: Server, apart: Settled) -> None:
+    stage = stages(server, apart.run)["shared-infrastructure-dev"]
+    within = stages(server, stage["id"])
+    assert set(tasks(server, within["network-and-cluster-dev"]["id"])) == {"network", "cluster"}
+    assert set(tasks(server, within["redis-dev"]["id"])) == {"cache"}
+    assert "odd" in tasks(server, stage["id"])
 
 
 def test_plan_and_result_are_artifacts(server: Server, well: Settled) -> None:
@@ -159,7 +203,7 @@ def test_the_state_of_a_task_run_is_what_became_of_its_node(server: Server, ill:
 
 
 def stages(server: Server, run: str) -> dict[str, Mapping[str, Any]]:
-    """The stage subflows of a run, by name."""
+    """The subflows of a run, by name: stages, or the parts of a stage."""
     parents = server.post("task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}}).json()
     wanted = {"flow_runs": {"parent_task_run_id": {"any_": [task["id"] for task in parents]}}}
     return {each["name"]: each for each in server.post("flow_runs/filter", wanted).json()}

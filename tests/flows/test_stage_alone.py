@@ -8,11 +8,12 @@ import pytest
 from prefect.client.schemas.objects import State
 from small_promotions import Scripted, instead_of_the_catalogue, node, register
 from workspace.ledger import Event, Ledger
-from workspace.node import Output, Stage
+from workspace.node import Output, Part, Stage
 
 from flows.app_services import app_services
 from flows.names import names
 from flows.promote import promote
+from flows.shared_infrastructure import PARTS, shared_infrastructure
 from flows.zone import zone
 
 pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("server")]
@@ -70,6 +71,28 @@ def test_a_failure_in_a_stage_alone_is_told_with_its_reason(kind: Scripted, monk
     state = alone(zone)
     assert state.is_failed()
     assert "zone failed: the zone is locked." in (state.message or "")
+
+
+def test_a_stage_alone_has_its_parts(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage.SHARED_INFRASTRUCTURE
+    shared = [
+        node("network", stage, part=Part.NETWORK_AND_CLUSTER),
+        node("cache", stage, "network", part=Part.REDIS, after="server"),
+        node("server", stage, "network", part=Part.POSTGRESQL, after="cache"),
+    ]
+    instead_of_the_catalogue(shared, kind, monkeypatch.setattr)
+    state = alone(shared_infrastructure)
+    assert state.message == "promote/dev: 3 of 3 nodes changed."
+
+
+def test_a_part_alone_is_refused_with_what_to_run(kind: Scripted) -> None:
+    state = alone(PARTS[Part.REDIS])
+    assert (state.name, state.message) == (
+        "Refused",
+        "redis is a part of shared-infrastructure and does not run alone, so nothing was touched; "
+        "run shared-infrastructure/dev.",
+    )
+    assert kind.applied == []
 
 
 def test_a_stage_alone_of_another_environment_s_deployment_is_refused(

@@ -14,17 +14,28 @@ from workspace.node import Stage
 from flows.settle import Settling
 
 
-async def not_run(_: str, return_state: bool) -> State[Any]:
-    return Crashed(message="503 five times")
+class NotRun:
+    """A flow that Prefect gives up before its body starts."""
+
+    name = "made-up"
+
+    async def __call__(self, _: str, return_state: bool) -> State[Any]:
+        return Crashed(message="503 five times")
 
 
-async def unreachable(_: str, return_state: bool) -> State[Any]:
-    raise ConnectionError("refused")
+class Unreachable(NotRun):
+    """A flow whose server does not answer."""
+
+    async def __call__(self, _: str, return_state: bool) -> State[Any]:
+        raise ConnectionError("refused")
 
 
 @pytest.mark.parametrize(
     ("flow", "reason"),
-    [(not_run, "did not run the stage .*: 503 five times"), (unreachable, "Prefect failed with ConnectionError")],
+    [
+        (NotRun(), "did not run the subflow made-up: 503 five times"),
+        (Unreachable(), "Prefect failed with ConnectionError"),
+    ],
 )
 def test_a_stage_that_prefect_does_not_run_ends_the_promotion_in_a_sentence(
     flow: Any, reason: str, tmp_path: Path

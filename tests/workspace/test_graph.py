@@ -60,6 +60,11 @@ def test_the_critical_path_is_the_longest_chain_by_duration() -> None:
     assert graph.critical_path(needs, {"a": 1, "b": 1, "c": 5, "d": 1}) == (6, ("c", "d"))
 
 
+def test_the_way_of_a_name_is_the_longest_chain_that_begins_with_it() -> None:
+    needs = graph.needs([node("a"), node("b", "a"), node("c"), node("d", "b", "c"), node("e", "a")], "dev")
+    assert graph.ways(needs) == {"a": 3, "b": 2, "c": 2, "d": 1, "e": 1}
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=80))
 def test_waves_keep_every_edge_and_lose_no_name(pairs: list[tuple[int, int]]) -> None:
