@@ -1,7 +1,9 @@
-"""`make promote` as a person runs it: real server, real worker, the rehearsal; then again, with a fault, and killed."""
+"""`make promote` as a person runs it: real server, real worker, the rehearsal; killed, with a fault, mended, again.
+
+One machine goes through all of it, each run going on where the one before left off: so running again is tested, too.
+"""
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -62,14 +64,22 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
 
 
 @pytest.fixture(scope="module")
-def faulty(person: Person) -> subprocess.CompletedProcess[str]:
-    """The first promotion, with chain's rollout made to fail."""
+def killed(person: Person) -> dict[str, tuple[str, int]]:
+    """The first two promotions: what a person saw, and the exit code, by the process that was killed in mid-run."""
+    places = {"server": ("world", "dev"), "rehearsal": ("dev",)}
+    return {victim: _killed_in_mid_run(person, victim, its) for victim, its in places.items()}
+
+
+@pytest.fixture(scope="module")
+def faulty(person: Person, killed: dict[str, tuple[str, int]]) -> subprocess.CompletedProcess[str]:
+    """The third, with chain's rollout made to fail."""
+    assert len(killed) == 2
     return person.types("promote", "--keep", "--fault", "chain-rollout")
 
 
 @pytest.fixture(scope="module")
 def mended(person: Person, faulty: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    """The second, without the fault."""
+    """The fourth, without the fault."""
     assert faulty.returncode
     return person.types("promote", "--keep")
 
@@ -78,6 +88,15 @@ def _lines(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
     """Node and outcome of every row of the tables, by node."""
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith(" ") and len(line.split()) > 2]
     return {words[0]: words[1:] for words in rows}
+
+
+@pytest.mark.parametrize("victim", ["server", "rehearsal"])
+def test_what_is_killed_in_mid_run_is_told_in_a_sentence(killed: dict[str, tuple[str, int]], victim: str) -> None:
+    told, code = killed[victim]
+    assert code == 1
+    assert victim in told
+    assert "stopped while promote/dev was at work" in told
+    assert "Traceback" not in told
 
 
 def test_a_failed_rollout_blocks_what_needs_it_and_nothing_else(faulty: subprocess.CompletedProcess[str]) -> None:
@@ -141,29 +160,11 @@ def test_prefect_lists_the_promotions_with_their_stages_and_artifacts(
     assert {f"{what}-{place}" for what in ("plan", "result") for place in ("world", "dev", "staging")} <= keys
 
 
-def test_a_third_time_says_that_nothing_changed(mended: subprocess.CompletedProcess[str], person: Person) -> None:
+def test_once_more_says_that_nothing_changed(mended: subprocess.CompletedProcess[str], person: Person) -> None:
     assert mended.returncode == 0
     again = person.types("promote", "--keep", "--environment", "dev")
     assert again.returncode == 0
     assert "Nothing changed: every environment already is what it should be." in again.stdout
-
-
-def test_what_is_killed_in_mid_run_is_told_in_a_sentence_and_running_again_finishes(
-    mended: subprocess.CompletedProcess[str], person: Person
-) -> None:
-    assert mended.returncode == 0
-    person.types("down")
-    for forgotten in ("rehearsal", "runs"):
-        shutil.rmtree(person.state / forgotten)
-    for victim, places in {"server": ("world", "dev"), "rehearsal": ("dev",)}.items():
-        told, code = _killed_in_mid_run(person, victim, places)
-        assert code == 1
-        assert f"{victim}" in told
-        assert "stopped while promote/dev was at work" in told
-        assert "Traceback" not in told
-    again = person.types("promote", "--environment", "dev")
-    assert again.returncode == 0, again.stdout[-2000:]
-    assert "is proven in dev" in again.stdout
 
 
 def _killed_in_mid_run(person: Person, victim: str, places: tuple[str, ...]) -> tuple[str, int]:
