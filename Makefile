@@ -4,6 +4,9 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 
+# The same programs start many times here; Python keeps what it compiled, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,13 +32,13 @@ check: $(READY) ## ruff, mypy --strict, import contracts
 	@.venv/bin/lint-imports --cache-dir .import_linter_cache
 
 .PHONY: test
-test: check ## everything a change must pass; below it, its parts
-	@$(PYTHON) -m pytest -m "not prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
+test: check quick ## everything a change must pass; below it, its parts
+	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
 	@$(PYTHON) -m pytest -m "prefect and not docker"
 
 .PHONY: quick
-quick: $(READY) ## the tests that start no server and no program
-	@$(PYTHON) -m pytest -m "not prefect and not docker and not slow and not contract" --numprocesses $(shell nproc) --dist loadfile
+quick: $(READY) ## the library's tests that start no program
+	@$(PYTHON) -m pytest -m quick --numprocesses $(shell nproc) --dist loadfile tests/workspace tests/kinds tests/clients tests/rehearsal
 
 .PHONY: conformance
 conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had

@@ -7,6 +7,8 @@ import pytest
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
 
+_HERE = Path(__file__).parent
+
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
@@ -17,11 +19,17 @@ def samples() -> Path:
     return Path(folder)
 
 
+_LIBRARY = {"workspace", "kinds", "clients", "rehearsal"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What stands in tests/contract starts servers and programs: it is marked so, to be left out of a quick run."""
+    """Mark what starts servers and programs, by its folder, and the library's tests that are quick."""
     for item in items:
-        if "contract" in item.path.parts:
+        room = item.path.relative_to(_HERE).parts[0]
+        if room == "contract":
             item.add_marker("contract")
+        elif room in _LIBRARY and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import yaml
 from workspace.clients.kustomize import ENGINES, Kustomize
 from workspace.errors import Refused, WorkspaceError
 
+pytestmark = pytest.mark.slow
+
 
 def engine(name: str) -> Kustomize:
     kustomize = Kustomize(engines=[name])
@@ -58,7 +60,6 @@ def test_a_program_agrees_with_every_eighth_case_of_kustomize(name: str, samples
     assert disagreeing(engine(name), cases(samples, 8), tmp_path) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kubectl", "kustomize"])
 def test_a_program_agrees_with_every_case_of_kustomize(name: str, samples: Path, tmp_path: Path) -> None:
     assert disagreeing(engine(name), cases(samples), tmp_path) == []

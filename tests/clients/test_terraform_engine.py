@@ -14,6 +14,8 @@ from workspace.clients.terraform import Terraform, engine
 from workspace.clients.terraform.engine import Engine, Runner
 from workspace.errors import Broken, Refused, Unsettled
 
+pytestmark = pytest.mark.slow
+
 VERSION = 'if [ "$1" = version ]; then echo \'{"terraform_version": "1.9.9"}\'; exit 0; fi\n'
 
 

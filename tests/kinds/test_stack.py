@@ -176,6 +176,7 @@ def test_verifying_reads_the_outputs_from_the_state(work: Work) -> None:
     assert stack.verify(work, result, Outside(ToldStack())).gives == {"zone": "example.test"}
 
 
+@pytest.mark.slow
 def test_a_real_stack_is_previewed_applied_verified_and_then_has_nothing_to_change(work: Work, real: Outside) -> None:
     said: list[str] = []
     work = replace(work, say=said.append)
@@ -191,6 +192,7 @@ def test_a_real_stack_is_previewed_applied_verified_and_then_has_nothing_to_chan
     assert said and CANARY not in repr((said, preview, result))
 
 
+@pytest.mark.slow
 def test_a_plan_made_before_somebody_else_applied_is_unsettled(work: Work, real: Outside, tmp_path: Path) -> None:
     preview = stack.preview(work, real)
     elsewhere = replace(work, directory=tmp_path / "elsewhere")
@@ -201,6 +203,7 @@ def test_a_plan_made_before_somebody_else_applied_is_unsettled(work: Work, real:
         stack.apply(work, replace(preview, plan="sha256:" + "0" * 64), real)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "said"),
     [({"zone": "x"}, '"password" is not set'), ({"zone": "x", "password": "y", "colour": "z"}, "no variable colour")],

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from cluster_bench import A, B, Bench, condition, made, path_of, rolled_out, workload
 
+pytestmark = pytest.mark.slow
+
 ABSENT = "registry.test/web@sha256:" + "c" * 64
 PODS = "/api/v1/namespaces/dev/pods"
 SETS = "/apis/apps/v1/namespaces/dev/replicasets"
