@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
-from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.web import WebSiteManagementClient, models
 
-from workspace import diagnosis
+from workspace import diagnosis, management
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 from workspace.work import say_nothing
 
@@ -75,21 +74,16 @@ class AppService:
         polling_seconds: float = 2.0,
         kudu: str = "https://{name}.scm.azurewebsites.net",
     ) -> None:
-        settings: dict[str, Any] = {
-            "credential_scopes": list(scopes) or [f"{base_url.rstrip('/')}/.default"],
-            "connection_verify": verify,
-            "polling_interval": polling_seconds,
-            "retry_total": 3,
-            "retry_status": 0,
-            "retry_backoff_factor": 0.1,
-        }
-        if transport is not None:
-            settings["transport"] = transport
-        if credential is None:
-            settings["authentication_policy"] = SansIOHTTPPolicy()
-        self._client = WebSiteManagementClient(
-            credential or cast(TokenCredential, object()), subscription, base_url, **settings
+        settings = management.arguments(
+            credential=credential,
+            subscription=subscription,
+            base_url=base_url,
+            scopes=scopes,
+            verify=verify,
+            transport=transport,
+            polling_seconds=polling_seconds,
         )
+        self._client = WebSiteManagementClient(**settings)
         self._base = f"{base_url}/subscriptions/{subscription}"
         self._polling = polling_seconds
         self._kudu = kudu

@@ -16,21 +16,19 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.polling import LROPoller
 from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from workspace import diagnosis
+from workspace import diagnosis, management
 from workspace.diagnosis import Diagnosis
 from workspace.errors import Broken, Refused, Unsettled
 from workspace.work import say_nothing
 
 AZURE = "https://management.azure.com"
 
-_CONNECTION_RETRIES = 3
 _SLOWEST = 6
 _PATIENCE_WHILE_POLLING = 5
 _LONGEST_NAME = 64
@@ -160,12 +158,15 @@ class Arm:
         transport: Any = None,
         polling_seconds: float = 5.0,
     ) -> None:
-        self._credential = credential
-        self._subscription = subscription
-        self._base_url = base_url.rstrip("/")
-        self._scopes = list(scopes) or [f"{self._base_url}/.default"]
-        self._verify = verify
-        self._transport = transport
+        self._arguments = management.arguments(
+            credential=credential,
+            subscription=subscription,
+            base_url=base_url,
+            scopes=scopes,
+            verify=verify,
+            transport=transport,
+            polling_seconds=polling_seconds,
+        )
         self._pause = polling_seconds
 
     def close(self) -> None:
@@ -396,37 +397,11 @@ class Arm:
 
     @cached_property
     def _resources(self) -> ResourceManagementClient:
-        return ResourceManagementClient(**self._arguments())
+        return ResourceManagementClient(**self._arguments)
 
     @cached_property
     def _deployments(self) -> DeploymentsMgmtClient:
-        return DeploymentsMgmtClient(**self._arguments())
-
-    def _arguments(self) -> Json:
-        arguments: Json = {
-            "credential": self._credential or _Nobody(),
-            "subscription_id": self._subscription,
-            "base_url": self._base_url,
-            "credential_scopes": self._scopes,
-            "connection_verify": self._verify,
-            "polling_interval": self._pause,
-            # the way there is tried again here; an answer, whatever it says, is for the tasks to be patient about
-            "retry_total": _CONNECTION_RETRIES,
-            "retry_status": 0,
-            "retry_backoff_factor": 0.2,
-        }
-        if self._transport is not None:
-            arguments["transport"] = self._transport
-        if self._credential is None:
-            arguments["authentication_policy"] = SansIOHTTPPolicy()
-        return arguments
-
-
-class _Nobody:
-    """The SDK insists on a credential where a replay or a plain loopback server asks for none."""
-
-    def get_token(self, *_: str, **__: Any) -> AccessToken:
-        return AccessToken("nobody", 2**40)
+        return DeploymentsMgmtClient(**self._arguments)
 
 
 class _Scope:

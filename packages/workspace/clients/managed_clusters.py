@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.containerservice import ContainerServiceClient
 
-from workspace import diagnosis
+from workspace import diagnosis, management
 from workspace.errors import Broken, Refused, Unsettled
 
 AZURE = "https://management.azure.com"
 
-_CONNECTION_RETRIES = 3
 _CHANGING = {"creating", "updating", "upgrading", "scaling", "starting", "stopping", "deleting", "migrating"}
 
 
@@ -48,12 +46,15 @@ class ManagedClusters:
         transport: Any = None,
         polling_seconds: float = 5.0,
     ) -> None:
-        self._credential = credential
-        self._subscription = subscription
-        self._base_url = base_url.rstrip("/")
-        self._scopes = list(scopes) or [f"{self._base_url}/.default"]
-        self._verify = verify
-        self._transport = transport
+        self._arguments = management.arguments(
+            credential=credential,
+            subscription=subscription,
+            base_url=base_url,
+            scopes=scopes,
+            verify=verify,
+            transport=transport,
+            polling_seconds=polling_seconds,
+        )
         self._pause = polling_seconds
 
     def close(self) -> None:
@@ -113,30 +114,7 @@ class ManagedClusters:
 
     @cached_property
     def _client(self) -> ContainerServiceClient:
-        arguments: dict[str, Any] = {
-            "credential": self._credential or _Nobody(),
-            "subscription_id": self._subscription,
-            "base_url": self._base_url,
-            "credential_scopes": self._scopes,
-            "connection_verify": self._verify,
-            "polling_interval": self._pause,
-            # the way there is tried again here; an answer, whatever it says, is for the tasks to be patient about
-            "retry_total": _CONNECTION_RETRIES,
-            "retry_status": 0,
-            "retry_backoff_factor": 0.2,
-        }
-        if self._transport is not None:
-            arguments["transport"] = self._transport
-        if self._credential is None:
-            arguments["authentication_policy"] = SansIOHTTPPolicy()
-        return ContainerServiceClient(**arguments)
-
-
-class _Nobody:
-    """The SDK insists on a credential where a replay or a plain loopback server asks for none."""
-
-    def get_token(self, *_: str, **__: Any) -> AccessToken:
-        return AccessToken("nobody", 2**40)
+        return ContainerServiceClient(**self._arguments)
 
 
 def _about(group: str, name: str) -> str:

@@ -4,16 +4,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
-from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.polling import LROPoller
 from azure.mgmt.web import WebSiteManagementClient, models
 
-from workspace import diagnosis
+from workspace import diagnosis, management
 from workspace.errors import Broken, Unsettled
 from workspace.work import say_nothing
 
@@ -55,21 +54,16 @@ class StaticSite:
         transport: HttpTransport[Any, Any] | None = None,
         polling_seconds: float = 2.0,
     ) -> None:
-        settings: dict[str, Any] = {
-            "credential_scopes": list(scopes) or [f"{base_url.rstrip('/')}/.default"],
-            "connection_verify": verify,
-            "polling_interval": polling_seconds,
-            "retry_total": 3,
-            "retry_status": 0,
-            "retry_backoff_factor": 0.1,
-        }
-        if transport is not None:
-            settings["transport"] = transport
-        if credential is None:
-            settings["authentication_policy"] = SansIOHTTPPolicy()
-        self._client = WebSiteManagementClient(
-            credential or cast(TokenCredential, object()), subscription, base_url, **settings
+        settings = management.arguments(
+            credential=credential,
+            subscription=subscription,
+            base_url=base_url,
+            scopes=scopes,
+            verify=verify,
+            transport=transport,
+            polling_seconds=polling_seconds,
         )
+        self._client = WebSiteManagementClient(**settings)
         self._sites = self._client.static_sites
         self._polling = polling_seconds
 

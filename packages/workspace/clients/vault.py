@@ -1,15 +1,14 @@
 """Key Vault's secrets: read one, write one when it differs, and never show a value."""
 
 import threading
-import time
 from typing import Any, cast
 
-from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.transport import HttpTransport
 from azure.keyvault.secrets import SecretClient
 
-from workspace import diagnosis
+from workspace import diagnosis, management
 from workspace.errors import Broken, Unsettled, WorkspaceError
 
 _AZURE = ".vault.azure.net"
@@ -31,7 +30,7 @@ class Vault:
         verify: str | bool = True,
         transport: HttpTransport[Any, Any] | None = None,
     ) -> None:
-        self._credential = credential or cast(TokenCredential, _Nobody())
+        self._credential = credential or cast(TokenCredential, management.Nobody())
         self._address = address
         self._settings: dict[str, Any] = {
             "connection_verify": verify,
@@ -86,14 +85,6 @@ class Vault:
                 url = self._address.format(name=vault)
                 self._clients[vault] = SecretClient(url, self._credential, **self._settings)
             return self._clients[vault]
-
-
-class _Nobody:
-    """Stands where no credential was given."""
-
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        """A token that says nothing."""
-        return AccessToken("nobody", int(time.time()) + 3600)
 
 
 def _no_vault(vault: str) -> WorkspaceError:

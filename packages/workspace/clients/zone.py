@@ -7,11 +7,10 @@ from typing import Any, cast
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
-from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import HttpTransport
 from azure.mgmt.dns import DnsManagementClient, models
 
-from workspace import diagnosis
+from workspace import diagnosis, management
 from workspace.errors import Broken, Refused, Unsettled
 
 _OWNER = "owner"
@@ -60,21 +59,16 @@ class Zone:
         transport: HttpTransport[Any, Any] | None = None,
         polling_seconds: float = 5.0,
     ) -> None:
-        settings: dict[str, Any] = {
-            "credential_scopes": list(scopes) or [f"{base_url.rstrip('/')}/.default"],
-            "connection_verify": verify,
-            "polling_interval": polling_seconds,
-            "retry_total": 3,
-            "retry_status": 0,
-            "retry_backoff_factor": 0.1,
-        }
-        if transport is not None:
-            settings["transport"] = transport
-        if credential is None:
-            settings["authentication_policy"] = SansIOHTTPPolicy()
-        self._client = DnsManagementClient(
-            credential or cast(TokenCredential, object()), subscription, base_url, **settings
+        settings = management.arguments(
+            credential=credential,
+            subscription=subscription,
+            base_url=base_url,
+            scopes=scopes,
+            verify=verify,
+            transport=transport,
+            polling_seconds=polling_seconds,
         )
+        self._client = DnsManagementClient(**settings)
 
     def name_servers(self, group: str, zone: str) -> tuple[str, ...]:
         """The servers the registrar must delegate the zone to; a zone that is not there is broken."""
