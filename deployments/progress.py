@@ -25,11 +25,16 @@ class Watched:
     outcomes: dict[str, Mapping[str, object]] = field(default_factory=dict)
     lines: dict[str, str] = field(default_factory=dict)
     ended: Mapping[str, object] | None = None
+    asked: str = ""
 
     def hear(self, entry: Entry) -> None:
         """Take in one entry of the ledger."""
         if entry.event is Event.STARTED:
             self.nodes = dict(entry.body["nodes"])
+        elif entry.event is Event.ASKED:
+            self.asked = str(entry.body["phrase"])
+        elif entry.event is Event.APPROVED:
+            self.asked = ""
         elif entry.event in (Event.INTENT, Event.PROGRESS):
             self.lines[entry.node] = str(entry.body.get("line") or "; ".join(entry.body.get("changes", [])))
         elif entry.event is Event.OUTCOME:
@@ -45,6 +50,9 @@ class Watched:
             names = [name for name, node in self.nodes.items() if node["stage"] == stage]
             if names:
                 grid.add_row(f"  {stage}", self._bar(names), self._tally(names))
+        if self.asked:
+            waits = Text(f"  waits for a person: answer the run in Prefect's UI with the phrase {self.asked}", "yellow")
+            return Group(Spinner("dots", text=f"promote/{self.environment}"), grid, waits)
         working = [Text(f"    {name}: {line}"[:118], style="dim") for name, line in list(self.lines.items())[-4:]]
         return Group(Spinner("dots", text=f"promote/{self.environment}"), grid, *working)
 

@@ -33,6 +33,8 @@ async def asked(step: Step, previews: dict[str, Preview]) -> None:
     description = (
         f"Plan {digest} is in the artifact plan-{place.name}. To approve it, answer with the phrase `{phrase}`."
     )
+    execution = step.execution
+    execution.ledger.write(execution.run, place.name, Event.ASKED, plan=digest, phrase=phrase)
     form = Approval.with_initial_data(description=description)
     pause: Any = pause_flow_run
     answer: Approval = await pause(
@@ -40,5 +42,4 @@ async def asked(step: Step, previews: dict[str, Preview]) -> None:
     )
     if answer.phrase != phrase:
         raise Refused(f"The plan {digest} for {place.name} was not approved: the phrase was not `{phrase}`.")
-    execution = step.execution
     execution.ledger.write(execution.run, place.name, Event.APPROVED, plan=digest, approver=answer.approver)

@@ -37,6 +37,7 @@ class Event(StrEnum):
 
     STARTED = "started"
     EXPECTED = "expected"
+    ASKED = "asked"
     APPROVED = "approved"
     INTENT = "intent"
     PROGRESS = "progress"

@@ -37,6 +37,15 @@ def shown(what: RenderableType) -> str:
     return capture.get()
 
 
+def test_a_run_that_waits_for_a_person_shows_the_phrase_until_it_is_given() -> None:
+    seen = watched()
+    tell(seen, Event.ASKED, plan="0a1b", phrase="DEPLOY TO PROD 0a1b")
+    assert "waits for a person" in shown(seen.view())
+    assert "DEPLOY TO PROD 0a1b" in shown(seen.view())
+    tell(seen, Event.APPROVED, plan="0a1b", approver="somebody")
+    assert "DEPLOY TO PROD" not in shown(seen.view())
+
+
 def test_a_node_at_work_shows_what_it_means_to_do_and_then_what_it_says() -> None:
     seen = watched()
     assert seen.lines == {"chain-image": "build chain"}
