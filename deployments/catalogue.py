@@ -15,6 +15,7 @@ from workspace.errors import Refused
 from workspace.node import TARGET, Kind, Node, Output, Part, Stage
 
 _SIZES = Path(__file__).resolve().parent.parent / "infra" / "terraform" / "environments"
+_ADOPTION = _SIZES.parent / "adoption.json"
 _OVERLAYS = "infra/kubernetes/overlays"
 
 
@@ -431,8 +432,16 @@ def _stack(
     size = _size(place, root)
     stage = Stage.SHARED_INFRASTRUCTURE if part else Stage.ZONE
     named = tuple(f"{kind} {size[key]}" for key, kind in (owns or {}).items() if key in size)
-    settings = {"root": root, "variables": {"subscription_id": Output(TARGET, "subscription"), **size, **variables}}
+    adopts = {address: known.replace("{env}", place.name) for address, known in _adoptable(root).items()}
+    settings: dict[str, Any] = {"root": root, "adopts": adopts}
+    settings["variables"] = {"subscription_id": Output(TARGET, "subscription"), **size, **variables}
     return Node(root, Kind.STACK, stage, needs=frozenset(needs), settings=settings, owns=named, part=part)
+
+
+def _adoptable(root: str) -> dict[str, str]:
+    """Ids, by Terraform address, of what may exist since before this pipeline and is taken over, never made again."""
+    known: dict[str, dict[str, str]] = json.loads(_ADOPTION.read_text())
+    return known.get(root, {})
 
 
 def _size(place: Environment, root: str) -> dict[str, Any]:

@@ -135,6 +135,17 @@ def test_a_group_is_deleted_with_what_is_in_it_and_deleting_it_again_does_nothin
     assert world.client.delete_group(group) is False
 
 
+def test_whether_something_exists_is_asked_in_a_version_of_its_type(world: World, group: str) -> None:
+    done = world.client.deploy(group, "d", a_template(), {})
+    (made,) = done.resources
+    assert world.client.exists(made)
+    assert not world.client.exists(f"{made}x")
+    assert not world.client.exists(f"{made}/unlisted/inner")
+    scope = made.partition("/providers/")[0]
+    assert world.client.exists(scope)
+    assert not world.client.exists(f"{scope}x")
+
+
 def test_a_group_whose_deletion_is_blocked_is_told_with_the_reason(world: World, group: str) -> None:
     world.faulty({"subject": "DELETE *", "how": "failed"})
     with pytest.raises(Broken, match="could not be deleted"):

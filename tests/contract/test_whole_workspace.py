@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from workspace import kinds
 from workspace.addresses import Addresses
 from workspace.errors import Unsettled, WorkspaceError
 from workspace.execution import Execution
+from workspace.ledger import Event as Told
 from workspace.ledger import Ledger
 from workspace.outside import Outside
 from workspace.plan import draw
@@ -37,6 +39,25 @@ class Workspace:
         self.rehearsal = Rehearsal(stage, folder / "runs")
         self.addresses = Addresses.model_validate(self.rehearsal.addresses)
         self.ledger = Ledger(folder / "runs")
+        self.subscription = f"/subscriptions/{self.addresses.subscription}"
+        self._bring_what_existed_before()
+
+    def _bring_what_existed_before(self) -> None:
+        """What an older pipeline made: the zone with a record in it, dev's group and network, one vault."""
+        zone = f"{self.subscription}/resourceGroups/mys-prod-mystira-rg-glob"
+        dev = f"{self.subscription}/resourceGroups/mystira-dev-rg"
+        domain = f"{zone}/providers/Microsoft.Network/dnsZones/mystira.app"
+        self._bring(zone, "eastus", {})
+        self._bring(domain, "global", {"nameServers": [f"ns{n}-01.azure-dns.example." for n in (1, 2)]})
+        record = {"TTL": 60, "TXTRecords": [{"value": ["made by hand"]}]}
+        self._bring(f"{domain}/TXT/old", "", record)
+        self._bring(dev, "eastus", {})
+        network = f"{dev}/providers/Microsoft.Network/virtualNetworks/mystira-dev-vnet"
+        self._bring(network, "eastus", {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}})
+
+    def _bring(self, resource_id: str, location: str, properties: dict[str, Any]) -> None:
+        name = resource_id.rpartition("/")[2]
+        self.rehearsal.cloud.put({"id": resource_id, "name": name, "location": location, "properties": properties})
 
     def promote(self, environment: str) -> Execution:
         place = deployments.find(environment)
@@ -114,6 +135,26 @@ def test_every_node_of_an_environment_is_promoted(first: dict[str, Execution], e
     }
     assert failed == {}
     assert first[environment].results.keys() == first[environment].plan.nodes.keys()
+
+
+def test_what_existed_before_was_adopted_and_nothing_in_it_lost(
+    first: dict[str, Execution], workspace: Workspace
+) -> None:
+    assert first
+    adopted = {
+        (entry.environment, entry.node): sorted(each for each in entry.body["changes"] if each.startswith("adopt "))
+        for entry in workspace.ledger.after(0)
+        if entry.event is Told.INTENT and any(each.startswith("adopt ") for each in entry.body.get("changes", ()))
+    }
+    assert adopted == {
+        ("world", "zone"): ["adopt module.zone.azurerm_dns_zone.this", "adopt module.zone.azurerm_resource_group.this"],
+        ("dev", "network"): [
+            "adopt module.network.azurerm_resource_group.this",
+            "adopt module.network.azurerm_virtual_network.this",
+        ],
+    }
+    records = [each["id"] for each in workspace.rehearsal.cloud.all("Microsoft.Network/dnsZones/TXT")]
+    assert any(each.endswith("/TXT/old") for each in records)
 
 
 def test_what_runs_later_is_to_the_digest_what_dev_proved(first: dict[str, Execution], workspace: Workspace) -> None:

@@ -33,6 +33,7 @@ output "connection" {
 @dataclass
 class Outside:
     terraform: Any
+    arm: Any = None
 
 
 @dataclass
@@ -174,6 +175,36 @@ def test_a_check_that_may_pass_after_applying_stops_no_preview(work: Work) -> No
 def test_verifying_reads_the_outputs_from_the_state(work: Work) -> None:
     result = Result(Outcome.CHANGED, gives={"zone": "as applied"})
     assert stack.verify(work, result, Outside(ToldStack())).gives == {"zone": "example.test"}
+
+
+class Known:
+    """Azure with a few things in it."""
+
+    def __init__(self, *ids: str) -> None:
+        self.ids, self.asked = ids, list[str]()
+
+    def exists(self, resource_id: str) -> bool:
+        self.asked.append(resource_id)
+        return resource_id in self.ids
+
+
+class Adopting(ToldStack):
+    """A stack that would make two things, or take over what it is told exists."""
+
+    def plan(self) -> PlanSummary:
+        adopts = self.asked[-1]["adopts"]
+        actions = {name: Action.UPDATE if name in adopts else Action.CREATE for name in ("a.there", "a.new")}
+        return PlanSummary(changes=tuple(Change(action, name) for name, action in actions.items()), digest="1234")
+
+
+def test_what_the_plan_would_make_and_azure_has_is_adopted(work: Work) -> None:
+    ids = {f"a.{name}": f"/subscriptions/{{subscription}}/resourceGroups/{name}" for name in ("there", "new", "else")}
+    settings = {**work.settings, "adopts": ids, "variables": {"subscription_id": "s"}}
+    arm, told = Known("/subscriptions/s/resourceGroups/there"), Adopting()
+    outside = Outside(told, arm)
+    preview = stack.preview(replace(work, settings=settings), outside)
+    assert preview.changes == ("adopt a.there", "update a.there", "create a.new")
+    assert arm.asked == ["/subscriptions/s/resourceGroups/there", "/subscriptions/s/resourceGroups/new"]
 
 
 @pytest.mark.slow

@@ -233,6 +233,35 @@ class Arm:
                 return None
             raise diagnosis.explain(_short(resource_id), error) from error
 
+    def exists(self, resource_id: str) -> bool:
+        """Whether Azure has a group or a resource, asked in the newest version of its type that is out of preview."""
+        scope, _, path = resource_id.rpartition("/providers/")
+        if not scope:
+            return self.group(resource_id.rstrip("/").rpartition("/")[2]) is not None
+        version = self._version(path)
+        return bool(version) and self.resource(resource_id, version) is not None
+
+    def _version(self, path: str) -> str:
+        """The version to ask in for `Namespace/type/name/…`; an inner type that is not listed has its parent's."""
+        namespace, *steps = path.split("/")
+        types = steps[::2]
+        listed = self._versions(namespace)
+        while types:
+            versions = listed.get("/".join(types).lower(), ())
+            if versions:
+                return max(versions, key=lambda each: ("preview" not in each.lower(), each))
+            types.pop()
+        return ""
+
+    def _versions(self, namespace: str) -> Mapping[str, Sequence[str]]:
+        """The versions that Azure offers for each type of a namespace, by the type's name in small letters."""
+        try:
+            provider = _plain(self._resources.providers.get(namespace))
+        except AzureError as error:
+            raise diagnosis.explain(f"resource provider {namespace}", error) from error
+        types = provider.get("resourceTypes") or []
+        return {str(each["resourceType"]).lower(): each.get("apiVersions") or () for each in types}
+
     def deployment(self, group: str, name: str) -> Deployment | None:
         """The deployment, or None when nobody made one of that name."""
         try:

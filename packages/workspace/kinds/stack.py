@@ -1,10 +1,11 @@
 """A Terraform stack: planned, then exactly that plan applied; what it gives are its outputs that are not sensitive.
 
 Settings: `root` (the folder below infra/terraform/stacks), `variables`, and `group`, the resource group it fills.
-Optional: `adopts`, ids by address of what exists already and is taken over instead of made.
+Optional: `adopts`, ids by address of what may exist already: what the plan would make and Azure has is taken over
+instead. In those ids `{subscription}` stands for the variable `subscription_id`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,17 @@ _PREFIX = "sha256:"
 
 def preview(work: Work, outside: Any) -> Preview:
     """Plan; the plan is saved in the node's directory and the preview names it by its digest."""
-    stack = _stack(work, outside)
-    summary = stack.plan()
+    summary = _stack(work, outside).plan()
+    found = _existing(work, outside, summary.creates)
+    if found:
+        work.say(f"takes over what exists already: {', '.join(sorted(found))}")
+        summary = _stack(work, outside, found).plan()
     _say_drift(work, summary)
     if summary.is_empty:
         _require_passed(work, summary.failed_checks)
         return Preview()
     return Preview(
-        changes=summary.lines,
+        changes=(*(f"adopt {address}" for address in sorted(found.keys() - {*summary.imports})), *summary.lines),
         certainty=_certainty(summary),
         deletes=len(summary.deletes) + len(summary.replaces),
         plan=f"{_PREFIX}{summary.digest}",
@@ -57,7 +61,16 @@ def verify(work: Work, result: Result, outside: Any) -> Result:
     return replace(result, gives=dict(_stack(work, outside).outputs().values))
 
 
-def _stack(work: Work, outside: Any) -> "Stack":
+def _existing(work: Work, outside: Any, creates: Iterable[str]) -> dict[str, str]:
+    """By address, the ids of what the plan would make although Azure has it, where the settings know it."""
+    known: Mapping[str, str] = work.settings.get("adopts") or {}
+    variables: Mapping[str, Any] = work.settings.get("variables") or {}
+    subscription = str(variables.get("subscription_id", ""))
+    ids = {address: known[address].replace("{subscription}", subscription) for address in creates if address in known}
+    return {address: resource_id for address, resource_id in ids.items() if outside.arm.exists(resource_id)}
+
+
+def _stack(work: Work, outside: Any, adopts: Mapping[str, str] | None = None) -> "Stack":
     root = str(work.settings["root"])
     variables: Mapping[str, Any] = work.settings.get("variables") or {}
     stack: Stack = outside.terraform.stack(
@@ -66,7 +79,7 @@ def _stack(work: Work, outside: Any) -> "Stack":
         work=work.directory,
         key=f"{work.environment.name}/{root}.tfstate",
         variables=variables,
-        adopts=work.settings.get("adopts") or {},
+        adopts=adopts or {},
         say=work.say,
     )
     return stack

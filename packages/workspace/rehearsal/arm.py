@@ -30,6 +30,9 @@ from workspace.rehearsal.arm_resources import Kubeconfig, Resources, address
 from workspace.rehearsal.cloud import Cloud, parse
 from workspace.rehearsal.faults import Fault, Faults
 
+_VERSIONS = ("2026-01-01-preview", "2025-04-01")
+"""What a type is offered in here; any dated version is understood."""
+
 _METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 _VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(-(alpha|beta|preview|privatepreview))?$", re.IGNORECASE)
 _NAMESPACE = re.compile(r"^[A-Za-z][\w]*(\.[A-Za-z]\w*)+$")
@@ -184,12 +187,19 @@ class Arm:
         return str(found["name"]) if found else group
 
     def _provider(self, request: Request, parts: list[str]) -> Response:
-        """Every provider is registered here; asking to register one says so."""
+        """Every provider is registered here, with the types that are in use; asking to register one says so."""
         namespace = parts[1]
         if not _NAMESPACE.match(namespace):
             raise Refusal(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
         told = {"id": f"/subscriptions/{self._subscription}/providers/{namespace}", "namespace": namespace}
-        return JSONResponse({**told, "registrationState": "Registered", "resourceTypes": []})
+        start = f"{namespace.lower()}/"
+        types = {parse(each["id"]).type for each in self._cloud.all()}
+        listed = [
+            {"resourceType": type.partition("/")[2], "locations": [], "apiVersions": list(_VERSIONS)}
+            for type in sorted(types)
+            if type.lower().startswith(start)
+        ]
+        return JSONResponse({**told, "registrationState": "Registered", "resourceTypes": listed})
 
     def _about(self) -> Json:
         told = {"id": f"/subscriptions/{self._subscription}", "subscriptionId": self._subscription}

@@ -78,6 +78,11 @@ class PlanSummary:
         return self._of(Action.UPDATE)
 
     @property
+    def imports(self) -> tuple[str, ...]:
+        """The addresses that would be taken over as they are."""
+        return self._of(Action.IMPORT)
+
+    @property
     def replaces(self) -> tuple[str, ...]:
         """The addresses that would be destroyed and made again."""
         return self._of(Action.REPLACE)
