@@ -44,6 +44,11 @@ class Person:
         api = (self.state / "api").read_text()
         return httpx.post(f"{api}/{path}", json=body, timeout=30).json()
 
+    def state_of(self, run: str) -> str:
+        """The type of a run's state; one that is asked for and was never seen is still scheduled."""
+        (found,) = self.asks("flow_runs/filter", flow_runs={"id": {"any_": [run]}})
+        return str(found["state_type"])
+
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
         with sqlite3.connect(self.state / "runs" / "ledger.db") as connection:
             return connection.execute(query).fetchall()
@@ -167,6 +172,19 @@ def test_once_more_says_that_nothing_changed(mended: subprocess.CompletedProcess
     assert "Nothing changed: every environment already is what it should be." in again.stdout
 
 
+def test_prod_draws_its_plan_and_stops_at_its_gate(mended: subprocess.CompletedProcess[str], person: Person) -> None:
+    assert mended.returncode == 0
+    (deployment,) = person.asks("deployments/filter", deployments={"tags": {"all_": ["promote", "prod"]}})
+    run = person.asks(f"deployments/{deployment['id']}/create_flow_run", parameters=deployment["parameters"])
+    _wait_until(lambda: person.state_of(run["id"]) not in ("SCHEDULED", "PENDING", "RUNNING"))
+    assert person.state_of(run["id"]) == "PAUSED"
+    plans = {each["key"]: each["data"] for each in person.asks("artifacts/filter", limit=200)}
+    rows = [line for line in plans["plan-prod"].splitlines() if line.startswith("| ") and "---" not in line]
+    assert len(rows) == 1 + len(list(deployments.nodes(deployments.find("prod"))))
+    asked = person.ledger("SELECT event FROM entries WHERE environment = 'prod' AND event IN ('asked', 'intent')")
+    assert asked == [("asked",)]
+
+
 def _killed_in_mid_run(person: Person, victim: str, places: tuple[str, ...]) -> tuple[str, int]:
     """What a person sees, and the exit code, when one of the processes is killed while dev is at work."""
     before = _settled_in_dev(person)
@@ -192,5 +210,5 @@ def _settled_in_dev(person: Person) -> int:
 def _wait_until(ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 200
     while not ready():
-        assert time.monotonic() < deadline, "dev was never at work"
+        assert time.monotonic() < deadline, "what was waited for never came"
         time.sleep(0.2)
