@@ -1,0 +1,369 @@
+"""Rules for Dockerfiles: an image that builds again tomorrow, fails loudly, keeps no secret and runs in the cluster."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from workspace.preflight.checkout import Checkout
+from workspace.preflight.docker_context import Context
+from workspace.preflight.docker_ports import Reached, reached
+from workspace.preflight.docker_shell import Command, commands, lost, switches, without_password
+from workspace.preflight.docker_syntax import Dockerfile, Instruction, filled, parse
+from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
+
+SYNTAX = Rule(
+    "docker/syntax",
+    Severity.ERROR,
+    "A Dockerfile that cannot be read.",
+    "The build refuses it, or runs a broken list as a line of shell.",
+    "Correct the line.",
+)
+UNKNOWN_STAGE = Rule(
+    "docker/unknown-stage",
+    Severity.ERROR,
+    "A copy from a stage that does not come before it.",
+    "The builder takes the name for an image and tries to fetch it from a public registry.",
+    "Name a stage that stands above.",
+)
+BASE = Rule(
+    "docker/base-not-pinned",
+    Severity.RISK,
+    "A base image without a version.",
+    "The same commit builds another image tomorrow; what dev tried is not what prod gets.",
+    "Write a tag with a version, or a digest.",
+)
+ROOT = Rule(
+    "docker/runs-as-root",
+    Severity.RISK,
+    "An image that runs as root.",
+    "Pods that ask for runAsNonRoot refuse to start it; elsewhere a break-in owns the container.",
+    "Set USER to a number other than 0 in the last stage.",
+)
+HEALTH = Rule(
+    "docker/no-health-check",
+    Severity.RISK,
+    "An image that cannot say whether it is well.",
+    "A chain image whose health was never true was noticed in the cluster only; a check shows it before the push.",
+    "Add a HEALTHCHECK that asks the port the program serves.",
+)
+COMPILER = Rule(
+    "docker/compiler-shipped",
+    Severity.RISK,
+    "Build tools in the image that runs.",
+    "They make it several times larger and give a break-in what it needs.",
+    "Build in a stage of its own and copy the result, or remove the tools in the same RUN.",
+)
+FAILURE = Rule(
+    "docker/failure-lost",
+    Severity.ERROR,
+    "A RUN that succeeds although a command in it failed.",
+    "A build that was allowed to fail made an image with an empty dist, and nobody noticed until the rollout.",
+    "Join commands with &&, or begin with `set -eu` and use a SHELL with pipefail.",
+)
+SOURCE = Rule(
+    "docker/source-missing",
+    Severity.ERROR,
+    "A copy of something that is not there to be copied.",
+    "The build ends at that line, after all the stages before it.",
+    "Correct the path or the ignore file; a folder of another repository stands in .gitmodules.",
+)
+CONTEXT = Rule(
+    "docker/no-ignore-file",
+    Severity.RISK,
+    "A copy of a whole repository without an ignore file.",
+    ".git, .env and what was built on this machine end up in the image, and any change throws the cache away.",
+    "Add a .dockerignore, or NAME.dockerignore beside a Dockerfile called NAME.",
+)
+SECRET = Rule(
+    "docker/secret",
+    Severity.ERROR,
+    "A secret in the image.",
+    "ENV and ARG stay in the image's history, which everybody who can pull it can read.",
+    "Use RUN --mount=type=secret for the build, and the cluster's secrets at run time.",
+)
+PORT = Rule(
+    "docker/port",
+    Severity.ERROR,
+    "A port that manifests call and the image does not serve.",
+    "An image that served gRPC on 50051 was probed on 8545 and never became ready.",
+    "Let EXPOSE, the program and the manifest's containerPort name the same port.",
+)
+ADD = Rule(
+    "docker/add-without-checksum",
+    Severity.RISK,
+    "A download that nobody compares with anything.",
+    "Whoever holds the address puts what they like into the image.",
+    "Use ADD --checksum=sha256:…, or a package.",
+)
+PACKAGES = Rule(
+    "docker/package-lists",
+    Severity.RISK,
+    "Packages installed in a way that ages or fattens the image.",
+    "An apt-get update of its own is cached and installs outdated packages; lists that stay make the image larger.",
+    "Update, install with --yes --no-install-recommends and remove /var/lib/apt/lists in one RUN; apk add --no-cache.",
+)
+
+RULES: tuple[Rule, ...] = (
+    SYNTAX, UNKNOWN_STAGE, BASE, ROOT, HEALTH, COMPILER, FAILURE, SOURCE, CONTEXT, SECRET, PORT, ADD, PACKAGES,
+)  # fmt: skip
+
+_FILES = (
+    "Dockerfile",
+    "*/Dockerfile",
+    "Dockerfile.*",
+    "*/Dockerfile.*",
+    "*.Dockerfile",
+    "Containerfile",
+    "*/Containerfile",
+)
+_TOOLS = frozenset((
+    "gcc", "g++", "make", "build-essential", "build-base", "clang", "cmake", "cargo", "rustc", "rust", "golang", "go",
+    "default-jdk", "python3-dev",
+))  # fmt: skip
+_BUILDERS = frozenset(("sdk", "golang", "rust", "maven", "gradle", "gcc"))
+_UNPRIVILEGED = re.compile(r"nonroot|unprivileged|chiseled", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING|CREDENTIALS?)"
+    r"(_?(VALUE|BASE64))?$",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(
+    r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|://[^/\s:$]+:[^@\s$]+@"
+)
+_SECRET_FILE = re.compile(r"(^|/)(\.env|\.netrc|id_rsa|id_ed25519|[^/]*(key\.pem|\.pfx|\.p12|\.key))$")
+_CHECKSUMMED = re.compile(r"\.git(#[0-9a-f]{40})")
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A Dockerfile of the checkout."""
+
+    checkout: Checkout
+    file: str
+    reached: tuple[Reached, ...]
+
+    @cached_property
+    def parsed(self) -> Dockerfile:
+        return parse(self.checkout.text(self.file))
+
+    @cached_property
+    def shipped(self) -> tuple[Instruction, ...]:
+        """The instructions whose layers are in the image, in order."""
+        return tuple(each for stage in self.parsed.shipped for each in stage.instructions)
+
+    @property
+    def base(self) -> str:
+        """The image below all of its layers."""
+        return self.parsed.image(self.parsed.shipped[0])
+
+    @property
+    def name(self) -> str:
+        """What the image is called: the folder of its Dockerfile, or what its file's name adds."""
+        *folders, file = self.file.split("/")
+        if file.endswith(".Dockerfile"):
+            return file.removesuffix(".Dockerfile")
+        return file.partition(".")[2] or (folders[-1] if folders else "")
+
+    def last(self, word: str) -> Instruction | None:
+        """The instruction of this sort that counts, which is the last."""
+        return next((each for each in reversed(self.shipped) if each.word == word), None)
+
+    def at(self, rule: Rule, line: int, what: str) -> Finding:
+        return rule.at(f"{self.file}:{line}", what)
+
+
+def check(checkout: Checkout) -> Report:
+    """Read every Dockerfile of a checkout."""
+    files = [each for each in checkout.matching(*_FILES) if not each.endswith(".dockerignore")]
+    ports = reached(checkout) if files else ()
+    findings = [each for file in files for each in _findings(_Image(checkout, file, ports))]
+    return Report((Checked("Dockerfiles", len(files)),), tuple(findings))
+
+
+def _findings(image: _Image) -> Iterator[Finding]:
+    try:
+        dockerfile = image.parsed
+    except OSError as error:
+        yield SYNTAX.at(image.file, f"the file cannot be read: {error.strerror}")
+        return
+    yield from (image.at(SYNTAX, each.line, each.what) for each in dockerfile.mistakes)
+    for look in _LOOKS if dockerfile.stages else ():
+        yield from look(image)
+
+
+def _stages(image: _Image) -> Iterator[Finding]:
+    for stage in image.parsed.stages:
+        for each in stage.of("COPY"):
+            name = each.flag("from")
+            looks_local = name and not re.search(r"[/:@$]", name)
+            if looks_local and not image.parsed.named(name, stage):
+                known = ", ".join(other.name for other in image.parsed.stages if other.name) or "no names"
+                yield image.at(UNKNOWN_STAGE, each.line, f"copies from {name!r}, which is no stage above it ({known})")
+
+
+def _bases(image: _Image) -> Iterator[Finding]:
+    for stage in image.parsed.stages:
+        name = image.parsed.image(stage)
+        if name == "scratch" or "@sha256:" in name or image.parsed.named(name, stage):
+            continue
+        tag = name.rsplit("/", 1)[-1].partition(":")[2]
+        if "$" in name:
+            yield image.at(BASE, stage.line, f"the base image {name} is whatever the build passes: it has no default")
+        elif not re.search(r"\d", tag):
+            said = f"the tag {tag!r}, which names no version" if tag else "no tag, which means latest"
+            yield image.at(BASE, stage.line, f"the base image {name} has {said}")
+
+
+def _user(image: _Image) -> Iterator[Finding]:
+    user = image.last("USER")
+    line = user.line if user else image.parsed.stages[-1].line
+    name = user.rest.partition(":")[0].strip("\"'") if user else ""
+    if user and name.lower() in ("root", "0"):
+        yield image.at(ROOT, line, f"the image {image.name} runs as root: its last USER is {user.rest}")
+    elif not user and not _UNPRIVILEGED.search(image.base):
+        yield image.at(ROOT, line, f"the image {image.name} runs as root: its last stage sets no USER")
+
+
+def _health(image: _Image) -> Iterator[Finding]:
+    runs = image.base != "scratch" or image.last("CMD") or image.last("ENTRYPOINT")
+    found = image.last("HEALTHCHECK")
+    if found and found.rest.upper() == "NONE":
+        yield image.at(HEALTH, found.line, f"the image {image.name} switches its health check off")
+    elif runs and not found:
+        yield image.at(HEALTH, image.parsed.stages[-1].line, f"the image {image.name} has no HEALTHCHECK")
+
+
+def _compilers(image: _Image) -> Iterator[Finding]:
+    base = image.base.partition("@")[0]
+    if {part.partition(":")[0] for part in base.split("/")} & _BUILDERS:
+        stage = image.parsed.shipped[0]
+        yield image.at(
+            COMPILER, stage.line, f"the image {image.name} ships everything of {base}, which is made to build with"
+        )
+    for each in image.shipped:
+        tools = sorted({*_installed(each)} & _TOOLS) if each.word == "RUN" else []
+        if tools and not re.search(r"\b(apk del|purge|remove)\b", each.rest):
+            yield image.at(COMPILER, each.line, f"the image {image.name} ships build tools: {', '.join(tools)}")
+
+
+def _installed(run: Instruction) -> Iterator[str]:
+    """The packages that a RUN installs, without their versions."""
+    for command in _commands(run):
+        for program, verb in (
+            ("apt-get", "install"),
+            ("apt", "install"),
+            ("apk", "add"),
+            ("yum", "install"),
+            ("dnf", "install"),
+        ):
+            if command.program == program and verb in command.own:
+                yield from (re.split("[=<>~]", each)[0] for each in command.own if not each.startswith("-"))
+
+
+def _commands(run: Instruction) -> tuple[Command, ...]:
+    if run.listed is not None:
+        return ()
+    return commands("\n".join((run.rest, *run.heredocs)))
+
+
+def _failures(image: _Image) -> Iterator[Finding]:
+    for stage in image.parsed.stages:
+        shell: tuple[str, ...] = ()
+        for each in (each for above in image.parsed.lineage(stage)[:-1] for each in above.of("SHELL")):
+            shell = each.words
+        for each in stage.of("SHELL", "RUN"):
+            shell = each.words if each.word == "SHELL" else shell
+            if each.word == "RUN" and each.listed is None and not re.search("powershell|pwsh|cmd", " ".join(shell[:1])):
+                text = "\n".join(each.heredocs) or each.rest
+                found = lost(text, stops=switches(shell, "e"), pipes=switches(shell, "pipefail"))
+                yield from (image.at(FAILURE, each.line, what) for what in found)
+
+
+def _context(image: _Image) -> Iterator[Finding]:
+    context = Context(image.checkout, image.file, image.parsed)
+    for each, why in context.missing():
+        yield image.at(SOURCE, each.instruction.line, f"{each.instruction.word} of {each.written}, which {why}")
+    for each in context.whole():
+        what = f"{each.instruction.word} of {each.written} takes everything in it: there is no ignore file"
+        yield image.at(CONTEXT, each.instruction.line, what)
+
+
+def _secrets(image: _Image) -> Iterator[Finding]:
+    for stage in image.parsed.stages:
+        for each in stage.of("ARG", "ENV"):
+            for name, value in each.pairs:
+                if _SECRET.search(name) and (value or each.word == "ARG"):
+                    yield image.at(SECRET, each.line, f"{each.word} {name} stays in the image's history")
+                elif _SECRET_VALUE.search(value):
+                    yield image.at(SECRET, each.line, f"the value of {each.word} {name} looks like a secret")
+        for each in stage.of("COPY", "ADD"):
+            for path in (path for path in each.words[:-1] if _SECRET_FILE.search(path) and not each.flag("from")):
+                yield image.at(
+                    SECRET, each.line, f"{each.word} puts {path} into the image, which usually holds secrets"
+                )
+
+
+def _ports(image: _Image) -> Iterator[Finding]:
+    exposed = {number for each in image.shipped if each.word == "EXPOSE" for number in _exposed(image, each)}
+    line = next((each.line for each in image.shipped if each.word == "EXPOSE"), image.parsed.stages[-1].line)
+    calls: dict[tuple[int, str, str], list[str]] = {}
+    for each in image.reached:
+        if exposed and each.image == image.name and each.port not in exposed:
+            calls.setdefault((each.port, each.workload, each.file), []).append(each.by)
+    said = ", ".join(map(str, sorted(exposed)))
+    for (port, workload, file), callers in calls.items():
+        by = " and ".join(callers)
+        what = f"the image {image.name} exposes {said}, but {by} of {workload} ({file}) reach port {port}"
+        yield image.at(PORT, line, what)
+
+
+def _exposed(image: _Image, expose: Instruction) -> Iterator[int]:
+    values = {name: value for each in image.shipped if each.word in ("ARG", "ENV") for name, value in each.pairs}
+    for each in filled(expose.rest, values).split():
+        first, _, last = each.partition("/")[0].partition("-")
+        if first.isdecimal():
+            yield from range(int(first), int(last if last.isdecimal() else first) + 1)
+
+
+def _downloads(image: _Image) -> Iterator[Finding]:
+    for stage in image.parsed.stages:
+        for each in stage.of("ADD"):
+            for source in each.words[:-1]:
+                if re.match(r"https?://", source) and not each.flag("checksum") and not _CHECKSUMMED.search(source):
+                    yield image.at(ADD, each.line, f"ADD of {without_password(source)} has no --checksum")
+
+
+def _packages(image: _Image) -> Iterator[Finding]:
+    for stage in image.parsed.stages:
+        ships = stage in image.parsed.shipped
+        for each in stage.of("RUN"):
+            found = tuple(_untidy(each, ships=ships))
+            if found:
+                yield image.at(PACKAGES, each.line, "; ".join(found))
+
+
+def _untidy(run: Instruction, *, ships: bool) -> Iterator[str]:
+    found = [each for each in _commands(run) if each.program in ("apt-get", "apt", "apk")]
+    installs = [each for each in found if {"install", "add"} & set(each.own)]
+    apt = [each for each in installs if each.program != "apk"]
+    updates = any("update" in each.own and each.program != "apk" for each in found)
+    if updates and not apt:
+        yield "apt-get update stands in a RUN of its own, which is cached"
+    if apt and not updates:
+        yield f"`{apt[0].text}` installs from lists of another layer: apt-get update belongs into the same RUN"
+    for each in apt:
+        if not re.search(r"(^| )(-[a-zA-Z]*y|--yes|--assume-yes|-qq)\b", " ".join(each.own)):
+            yield f"`{each.text}` asks a question that nobody answers: --yes is missing"
+        if ships and "--no-install-recommends" not in each.own:
+            yield f"`{each.text}` also installs what is only recommended: --no-install-recommends is missing"
+    if ships and apt and "/var/lib/apt" not in " ".join((run.rest, *run.heredocs, str(run.flags))):
+        yield f"`{apt[0].text}` leaves the package lists in the image: remove /var/lib/apt/lists in the same RUN"
+    for each in installs:
+        if ships and each.program == "apk" and "--no-cache" not in each.own and "/var/cache/apk" not in run.rest:
+            yield f"`{each.text}` leaves the package index in the image: --no-cache is missing"
+
+
+_LOOKS: tuple[Callable[[_Image], Iterator[Finding]], ...] = (
+    _stages, _bases, _user, _health, _compilers, _failures, _context, _secrets, _ports, _downloads, _packages,
+)  # fmt: skip

@@ -1,0 +1,128 @@
+"""The ports at which manifests reach a container: by probes, and by routes and ingresses through services."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from workspace.preflight.checkout import Checkout
+
+_KINDS = re.compile(
+    r"^kind:\s*(Deployment|StatefulSet|DaemonSet|Service|HTTPRoute|GRPCRoute|Ingress)\s*$", re.MULTILINE
+)
+_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A port of a container that something outside it calls, and what calls it."""
+
+    image: str
+    port: int
+    by: str
+    workload: str
+    file: str
+
+
+def reached(checkout: Checkout) -> tuple[Reached, ...]:
+    """Every port that a probe, a route or an ingress reaches; each once per image and caller."""
+    objects = tuple(_objects(checkout))
+    services = [thing for _, thing in objects if thing.get("kind") == "Service"]
+    called = set(_called(thing for _, thing in objects))
+    found = [
+        Reached(_repository(container), port, by, _name(thing), file)
+        for file, thing in objects
+        if thing.get("kind") in _WORKLOADS
+        for container in _containers(thing)
+        for port, by in (*_probed(container), *_routed(thing, container, services, called))
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _objects(checkout: Checkout) -> Iterator[tuple[str, Object]]:
+    for file in checkout.matching("*.yaml", "*.yml"):
+        try:
+            text = checkout.text(file)
+            things = list(yaml.load_all(text, _LOADER)) if _KINDS.search(text) else []
+        except (OSError, yaml.YAMLError, ValueError, RecursionError):
+            continue  # the rules for manifests say so
+        yield from ((file, each) for each in things if isinstance(each, dict))
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _called(objects: Iterator[Object]) -> Iterator[tuple[str, int | str]]:
+    """The services and ports that routes and ingresses name."""
+    for thing in objects:
+        for each in _inside(thing.get("spec")) if thing.get("kind") in ("HTTPRoute", "GRPCRoute", "Ingress") else ():
+            port = each.get("port")
+            if isinstance(port, Mapping):
+                port = port.get("number") or port.get("name")
+            if isinstance(each.get("name"), str) and isinstance(port, int | str):
+                yield each["name"], port
+
+
+def _inside(value: Any) -> Iterator[Object]:
+    """Every mapping in a value, at any depth."""
+    if isinstance(value, Mapping):
+        yield value
+    for each in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from _inside(each)
+
+
+def _containers(workload: Object) -> list[Object]:
+    found = _at(workload, "spec", "template", "spec").get("containers")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _at(value: Any, *keys: str) -> Object:
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _name(thing: Object) -> str:
+    return f"{thing.get('kind')} {_at(thing, 'metadata').get('name', '')}"
+
+
+def _repository(container: Object) -> str:
+    """The last part of an image's name, without tag and digest."""
+    return str(container.get("image", "")).partition("@")[0].rsplit("/", 1)[-1].partition(":")[0]
+
+
+def _probed(container: Object) -> Iterator[tuple[int, str]]:
+    for probe in _PROBES:
+        for way in ("httpGet", "tcpSocket", "grpc"):
+            number = _number(container, _at(container, probe, way).get("port"))
+            if number:
+                yield number, f"the {probe}"
+
+
+def _routed(
+    workload: Object, container: Object, services: list[Object], called: set[tuple[str, int | str]]
+) -> Iterator[tuple[int, str]]:
+    labels = _at(workload, "spec", "template", "metadata", "labels")
+    for service in services:
+        selector = _at(service, "spec", "selector")
+        name = str(_at(service, "metadata").get("name", ""))
+        if not selector or not selector.items() <= labels.items():
+            continue
+        for port in _at(service, "spec").get("ports") or ():
+            if {(name, port.get("port")), (name, port.get("name"))} & called:
+                number = _number(container, port.get("targetPort") or port.get("port"))
+                yield from [(number, f"a route through the service {name}")] if number else []
+
+
+def _number(container: Object, port: Any) -> int:
+    """The port as a number; a name is looked up among the container's ports."""
+    if isinstance(port, int):
+        return port
+    for each in container.get("ports") or ():
+        if isinstance(each, Mapping) and each.get("name") == port and isinstance(each.get("containerPort"), int):
+            return int(each["containerPort"])
+    return 0

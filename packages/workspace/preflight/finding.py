@@ -1,0 +1,76 @@
+"""What preflight says: rules, what they found where, and what was looked at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is, worst first."""
+
+    ERROR = "error"
+    RISK = "risk"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that must hold: `terraform/unknown-argument`, what is wrong when it does not, and why that matters.
+
+    `why` names the incident or the limit behind the rule; `todo` says what to do about a finding.
+    """
+
+    id: str
+    severity: Severity
+    about: str
+    why: str
+    todo: str
+
+    def at(self, place: str, what: str, *environments: str) -> "Finding":
+        """A finding of this rule; `place` is a file of the checkout, with `:line` where it is known."""
+        return Finding(self, place, what, environments)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake: where it is and what is wrong, in one sentence."""
+
+    rule: Rule
+    place: str
+    what: str
+    environments: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what} [{self.rule.id}]"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was looked at: so many of what, by which program or library."""
+
+    what: str
+    count: int
+    by: str = "preflight"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one family, or all of them, looked at and found."""
+
+    checked: tuple[Checked, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(cls, reports: Iterable["Report"]) -> "Report":
+        """All reports as one: the same finding in several environments once, worst first, then by place."""
+        reports = list(reports)
+        grouped: dict[tuple[str, str, str], Finding] = {}
+        for finding in (each for report in reports for each in report.findings):
+            key = (finding.rule.id, finding.place, finding.what)
+            before = grouped.get(key)
+            known = before.environments if before else ()
+            more = tuple(each for each in finding.environments if each not in known)
+            grouped[key] = Finding(finding.rule, finding.place, finding.what, known + more)
+        order = list(Severity)
+        findings = sorted(grouped.values(), key=lambda each: (order.index(each.rule.severity), each.place, each.what))
+        return cls(tuple(each for report in reports for each in report.checked), tuple(findings))

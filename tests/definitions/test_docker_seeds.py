@@ -1,0 +1,468 @@
+"""Mistakes put into our Dockerfiles on purpose: each is found by its rule, at its place, and nothing else is."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from workspace.preflight import docker
+from workspace.preflight.checkout import Checkout
+from workspace.preflight.docker_shell import lost
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAIN = "infra/docker/chain/Dockerfile"
+PUBLISHER = "infra/docker/publisher/Dockerfile"
+STORIES = "infra/docker/story-generator/Dockerfile"
+API = "infra/docker/app-api/Dockerfile"
+ADMIN = "infra/docker/admin-api/Dockerfile"
+REHEARSAL = "infra/docker/rehearsal/Dockerfile"
+DEPLOYMENT = "infra/kubernetes/base/publisher/deployment.yaml"
+EVERYTHING = "\x00"
+
+# what is wrong · file · old text · new text · rule · where it is found (line text) · words of the finding
+SEEDS = [
+    (
+        "an instruction is misspelt",
+        CHAIN,
+        "WORKDIR /app\nUSER",
+        "WORKDIRR /app\nUSER",
+        "syntax",
+        "WORKDIRR",
+        "WORKDIRR",
+    ),
+    (
+        "a list has single quotes",
+        CHAIN,
+        '["python", "server.py"]',
+        "['python', 'server.py']",
+        "syntax",
+        "CMD ['",
+        "CMD",
+    ),
+    ("a file has no stage", REHEARSAL, EVERYTHING, "# nothing\n", "syntax", "# nothing", "no FROM"),
+    (
+        "a stage has a wrong name",
+        CHAIN,
+        "--from=build /app",
+        "--from=biuld /app",
+        "unknown-stage",
+        "biuld",
+        "'biuld' build",
+    ),
+    ("a stage copies from one below", API, "COPY --from=build", "COPY --from=2", "unknown-stage", "--from=2", "'2'"),
+    (
+        "a base has no tag",
+        API,
+        "dotnet/aspnet:10.0-noble",
+        "dotnet/aspnet",
+        "base-not-pinned",
+        "dotnet/aspnet",
+        "latest",
+    ),
+    (
+        "a base follows the newest",
+        PUBLISHER,
+        "nginx:1.30-alpine3.24",
+        "nginx:latest",
+        "base-not-pinned",
+        "nginx:latest",
+        "nginx:latest 'latest'",
+    ),
+    (
+        "the build chooses the base",
+        CHAIN,
+        "FROM python:3.13-slim-trixie\n",
+        "FROM python:$VERSION\n",
+        "base-not-pinned",
+        "$VERSION",
+        "python:$VERSION default",
+    ),
+    (
+        "nobody sets a user",
+        STORIES,
+        "USER 10000:10000\n",
+        "",
+        "runs-as-root",
+        "dotnet/aspnet:10.0-noble",
+        "root",
+    ),
+    (
+        "root comes back",
+        PUBLISHER,
+        "USER 10000:10000",
+        "USER 10000:10000\nUSER root",
+        "runs-as-root",
+        "USER root",
+        "root",
+    ),
+    (
+        "a health check is switched off",
+        REHEARSAL,
+        "USER 1",
+        "HEALTHCHECK NONE\nUSER 1",
+        "no-health-check",
+        "NONE",
+        "off",
+    ),
+    (
+        "a health check is missing",
+        PUBLISHER,
+        'HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \\\n    CMD ["wget", "-q", "-O",'
+        ' "/dev/null", "http://127.0.0.1:3001/health"]\n',
+        "",
+        "no-health-check",
+        "FROM nginx",
+        "publisher HEALTHCHECK",
+    ),
+    (
+        "the SDK is shipped",
+        ADMIN,
+        "dotnet/aspnet",
+        "dotnet/sdk",
+        "compiler-shipped",
+        "dotnet/sdk:10.0-noble\n#",
+        "dotnet/sdk",
+    ),
+    (
+        "compilers are shipped",
+        PUBLISHER,
+        "RUN nginx -t",
+        "RUN apk add --no-cache g++ make && nginx -t",
+        "compiler-shipped",
+        "RUN apk",
+        "g++ make",
+    ),
+    (
+        "a build may fail",
+        PUBLISHER,
+        "RUN npm run build && test -s dist/index.html",
+        "RUN npm run build || mkdir -p dist",
+        "failure-lost",
+        "RUN npm run build",
+        "npm run build mkdir",
+    ),
+    (
+        "a build may fail, in brackets",
+        PUBLISHER,
+        "RUN npm run build && test -s dist/index.html",
+        "RUN npm run build || (mkdir -p dist && touch dist/index.html)",
+        "failure-lost",
+        "RUN npm run build",
+        "npm run build mkdir",
+    ),
+    (
+        "a failure is waved through",
+        API,
+        "--output /app\n",
+        "--output /app || true\n",
+        "failure-lost",
+        "|| true",
+        "true",
+    ),
+    ("commands in a row", CHAIN, "compileall -q . &&", "compileall -q . ;", "failure-lost", "compileall", "set -e"),
+    (
+        "a pipe hides a failure",
+        PUBLISHER,
+        "RUN npm ci --no-audit --no-fund",
+        "RUN npm ci --no-audit | tee /tmp/log",
+        "failure-lost",
+        "tee",
+        "pipefail npm",
+    ),
+    (
+        "a script goes on after a failure",
+        CHAIN,
+        "RUN python -m venv /opt/venv",
+        "RUN <<EOF\npython -m venv /opt/venv\npython --version\nEOF",
+        "failure-lost",
+        "RUN <<EOF",
+        "python -m venv",
+    ),
+    (
+        "a file is not there",
+        PUBLISHER,
+        "COPY infra/docker/publisher/nginx.conf",
+        "COPY infra/docker/publisher/ngnix.conf",
+        "source-missing",
+        "ngnix.conf",
+        "ngnix.conf",
+    ),
+    (
+        "a repository is misspelt",
+        CHAIN,
+        "COPY packages/chain/",
+        "COPY packages/chian/",
+        "source-missing",
+        "chian",
+        "packages/chian/",
+    ),
+    (
+        "a path leaves the context",
+        API,
+        "COPY infra/docker/health.sh",
+        "COPY ../docker/health.sh",
+        "source-missing",
+        "../docker",
+        "outside",
+    ),
+    (
+        "an ignore file keeps out what is copied",
+        "infra/docker/publisher/Dockerfile.dockerignore",
+        "**/.github",
+        "**/*.conf",
+        "source-missing",
+        (PUBLISHER, "COPY infra/docker/publisher/nginx.conf"),
+        "Dockerfile.dockerignore nginx.conf",
+    ),
+    (
+        "everything is copied",
+        REHEARSAL,
+        "COPY services/${SERVICE}",
+        "COPY .",
+        "no-ignore-file",
+        "COPY . /service/",
+        "COPY ignore",
+    ),
+    (
+        "an ignore file is gone",
+        "infra/docker/chain/Dockerfile.dockerignore",
+        EVERYTHING,
+        "",
+        "no-ignore-file",
+        (CHAIN, "COPY packages/chain/"),
+        "packages/chain/",
+    ),
+    (
+        "a secret is an argument",
+        PUBLISHER,
+        'ARG VITE_API_URL=""',
+        'ARG VITE_API_URL=""\nARG NPM_TOKEN',
+        "secret",
+        "NPM_TOKEN",
+        "ARG NPM_TOKEN",
+    ),
+    (
+        "a secret is a variable",
+        CHAIN,
+        "HOME=/tmp",
+        "WALLET_PRIVATE_KEY=0xabc",
+        "secret",
+        "ENV PATH=/opt/venv/bin:$PATH \\\n    PYTHOND",
+        "WALLET_PRIVATE_KEY",
+    ),
+    ("a value is a secret", STORIES, "HOME=/tmp", "DB=Server=x;AccountKey=abc", "secret", "ENV ASPNETCORE", "DB"),
+    (
+        "a settings file with secrets is copied",
+        API,
+        "COPY infra/docker/health.sh /opt/mystira/health.sh",
+        "COPY infra/docker/health.sh /opt/mystira/health.sh\nCOPY packages/app/.env /app/.env",
+        "secret",
+        "packages/app/.env",
+        "packages/app/.env",
+    ),
+    (
+        "an image serves another port",
+        PUBLISHER,
+        "EXPOSE 3000 3001",
+        "EXPOSE 3030 3001",
+        "port",
+        "EXPOSE",
+        "3000 3030 mystira-publisher route",
+    ),
+    (
+        "an image serves no port for probes",
+        STORIES,
+        "EXPOSE 8080 8081",
+        "EXPOSE 8080",
+        "port",
+        "EXPOSE",
+        "8081 startupProbe story-generator",
+    ),
+    (
+        "a manifest asks another port",
+        DEPLOYMENT,
+        "containerPort: 3001",
+        "containerPort: 3002",
+        "port",
+        (PUBLISHER, "EXPOSE"),
+        "3002 livenessProbe Deployment mystira-publisher",
+    ),
+    (
+        "a download is not compared",
+        CHAIN,
+        "RUN python -m venv /opt/venv",
+        "ADD https://example.com/tool.tar.gz /opt/\nRUN python -m venv /opt/venv",
+        "add-without-checksum",
+        "ADD https",
+        "example.com/tool.tar.gz",
+    ),
+    (
+        "package lists stay",
+        CHAIN,
+        "RUN install -d",
+        "RUN apt-get update && apt-get install -y --no-install-recommends curl && install -d",
+        "package-lists",
+        "RUN apt-get",
+        "apt-get install /var/lib/apt/lists",
+    ),
+    (
+        "lists are fetched alone",
+        CHAIN,
+        "RUN python -m venv",
+        "RUN apt-get update\nRUN python -m venv",
+        "package-lists",
+        "RUN apt-get",
+        "cached",
+    ),
+    (
+        "a package index stays",
+        PUBLISHER,
+        "RUN nginx -t",
+        "RUN apk add curl && nginx -t",
+        "package-lists",
+        "RUN apk",
+        "--no-cache",
+    ),
+]
+
+# what is right, though it looks like one of the mistakes
+HARMLESS = [
+    ("a condition", PUBLISHER, "RUN nginx -t", "RUN test -d /x || mkdir /x && nginx -t"),
+    ("a script that stops", CHAIN, "RUN python -m venv", "RUN set -eu; python --version; python -m venv"),
+    (
+        "a shell with pipefail",
+        CHAIN,
+        "RUN python -m venv",
+        'SHELL ["/bin/bash", "-eo", "pipefail", "-c"]\nRUN id | cat; python -m venv',
+    ),
+    ("a marker in quotes", PUBLISHER, "RUN nginx -t", "RUN echo 'a || true; b | c' && nginx -t"),
+    ("a base by digest", API, "aspnet:10.0-noble", f"aspnet@sha256:{'0' * 64}"),
+    ("a base with a default", CHAIN, "FROM python:3.13-slim-trixie AS", "ARG V=3.13\nFROM python:${V}-slim-trixie AS"),
+    (
+        "an image named as a base without root",
+        STORIES,
+        "USER 10000:10000",
+        "# 10.0-noble-chiseled has its own\nUSER app",
+    ),
+    (
+        "tools that are removed again",
+        PUBLISHER,
+        "RUN nginx -t",
+        "RUN apk add --no-cache gcc && apk del gcc && nginx -t",
+    ),
+    (
+        "tools where nothing is shipped",
+        CHAIN,
+        "RUN python -m venv",
+        "RUN apt-get update && apt-get install -y gcc && python -m venv",
+    ),
+    ("a token's file", CHAIN, "HOME=/tmp", "API_TOKEN_FILE=/run/secrets/token"),
+    ("what a build makes", API, "COPY packages/app/ ./", "COPY packages/app/publish/ ./"),
+    (
+        "a checked download",
+        CHAIN,
+        "RUN python -m venv",
+        f"ADD --checksum=sha256:{'0' * 64} https://example.com/t /opt/\nRUN python -m venv",
+    ),
+    ("comments between lines", STORIES, "HOME=/tmp", "HOME=/tmp \\\n# why\n    A=1"),
+    ("Windows line ends", ADMIN, "\n", "\r\n"),
+]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for each in ("infra/docker", "infra/kubernetes"):
+        shutil.copytree(ROOT / each, tmp_path / each)
+    return tmp_path
+
+
+def edit(root: Path, file: str, old: str, new: str) -> None:
+    path = root / file
+    before = path.read_bytes().decode()
+    if old == EVERYTHING:
+        path.write_text(new) if new else path.unlink()
+        return
+    assert old in before, f"{file} has no {old!r}"
+    path.write_bytes(before.replace(old, new).encode())
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rule", "where", "words"), [s[1:] for s in SEEDS], ids=[s[0] for s in SEEDS]
+)
+def test_a_mistake_is_found_by_its_rule(root, file, old, new, rule, where, words) -> None:
+    (root / "packages/app").mkdir(parents=True)
+    edit(root, file, old, new)
+    found = docker.check(Checkout(root)).findings
+    assert [each.rule.id for each in found] == [f"docker/{rule}"] * len(found) and found
+    place, text = where if isinstance(where, tuple) else (file, where)
+    content = (root / place).read_text()
+    assert f"{place}:{content.count(chr(10), 0, content.index(text)) + 1}" in {each.place for each in found}
+    said = " ".join(each.what for each in found)
+    assert [word for word in words.split() if word not in said] == []
+
+
+@pytest.mark.parametrize(("file", "old", "new"), [each[1:] for each in HARMLESS], ids=[each[0] for each in HARMLESS])
+def test_what_only_looks_like_a_mistake_is_not_found(root: Path, file: str, old: str, new: str) -> None:
+    (root / "packages/app").mkdir(parents=True)
+    edit(root, file, old, new)
+    assert [str(each) for each in docker.check(Checkout(root)).findings] == []
+
+
+def test_our_own_files_have_no_finding() -> None:
+    report = docker.check(Checkout(ROOT))
+    assert [str(each) for each in report.findings] == []
+    assert report.checked[0].count == 6
+
+
+def test_every_rule_has_a_seed() -> None:
+    assert {rule.id for rule in docker.RULES} == {f"docker/{seed[4]}" for seed in SEEDS}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00FROM", b"FROM", b"FROM a\nRUN <<E\n", b'FROM a\nCMD ["a\\', b"RUN \\"]
+)
+def test_a_file_that_cannot_be_read_is_a_finding(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "Dockerfile").write_bytes(content)
+    found = docker.check(Checkout(tmp_path)).findings
+    assert "docker/syntax" in {each.rule.id for each in found}
+
+
+def test_a_link_to_nowhere_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").symlink_to(tmp_path / "gone")
+    assert [each.rule.id for each in docker.check(Checkout(tmp_path)).findings] == ["docker/syntax"]
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("for x in a b; do make $x; done", 0),
+        ("if [ -f a ]; then make a; fi", 0),
+        ("make a; make b; make c", 2),
+        ('sh -c "a; b" && c', 0),
+        ("x=$(a | b) && c", 0),
+        ("(cd a && make) && (cd b && make)", 0),
+        ("make || { echo failed; exit 1; }", 0),
+        ("npm ci || npm install", 0),
+        ("set +e; make", 1),
+        ("curl -f https://example.com/i | sh", 1),
+    ],
+)
+def test_lost_failures_are_counted(line: str, count: int) -> None:
+    assert len(list(lost(line, stops=False, pipes=False))) == count
+
+
+def test_a_file_may_be_built_in_a_folder_beside_it(tmp_path: Path) -> None:
+    for file, text in (
+        ("docker/web/Dockerfile", "FROM scratch\nCOPY package.json src/ /app/\nUSER 1\n"),
+        ("web/package.json", "{}"),
+        ("web/src/index.js", ""),
+    ):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    assert [str(each) for each in docker.check(Checkout(tmp_path)).findings] == []
+
+
+def test_a_folder_of_another_repository_may_be_empty(tmp_path: Path) -> None:
+    (tmp_path / ".gitmodules").write_text('[submodule "web"]\n\tpath = packages/web\n\turl = https://example.com/web\n')
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY packages/web/package.json /app/\nUSER 1\n")
+    (tmp_path / "packages/web").mkdir(parents=True)
+    assert [str(each) for each in docker.check(Checkout(tmp_path)).findings] == []
