@@ -1,0 +1,45 @@
+"""Terraform definitions, read before anything is touched: every root, module and data file of a checkout."""
+
+from workspace.preflight import (
+    terraform_azure,
+    terraform_environments,
+    terraform_references,
+    terraform_safety,
+    terraform_schema,
+)
+from workspace.preflight.checkout import Checkout
+from workspace.preflight.finding import Checked, Report, Rule, Severity
+from workspace.preflight.terraform_tree import Tree
+
+UNREADABLE = Rule(
+    "terraform/unreadable",
+    Severity.ERROR,
+    "A Terraform file or data file cannot be parsed.",
+    "About 14 fixes were for syntax, merge markers among them; everything in the folder is unknown until it is mended.",
+    "Correct the file at the line named.",
+)
+_FAMILIES = (terraform_references, terraform_schema, terraform_environments, terraform_safety, terraform_azure)
+RULES: tuple[Rule, ...] = (UNREADABLE, *(rule for family in _FAMILIES for rule in family.RULES))
+
+
+def check(checkout: Checkout) -> Report:
+    """What was looked at and what would fail; files that cannot be read are findings, and the rest is still read."""
+    tree = Tree(checkout)
+    found = [
+        UNREADABLE.at(f"{file}:{line}" if line else file, f"{file} cannot be read: {reason}.")
+        for file, line, reason in tree.unreadable
+    ]
+    found += [finding for family in _FAMILIES for finding in family.check(tree)]
+    return Report.of([Report(_checked(tree), tuple(found))])
+
+
+def _checked(tree: Tree) -> tuple[Checked, ...]:
+    resources = sum(len(folder.all("resource")) + len(folder.all("data")) for folder in tree.folders.values())
+    judged = len(list(terraform_schema.judged(tree)))
+    return (
+        Checked("Terraform and data files", tree.files, "python-hcl2"),
+        Checked("resources and data sources against the plugin's schema", judged, "azurerm 5.2 schema"),
+        Checked("resources and data sources that the schema does not hold", resources - judged),
+        Checked("Terraform roots in an environment", len({(each.root, each.environment) for each in tree.instances})),
+        Checked("resources with an environment's values", len(tree.instances)),
+    )
