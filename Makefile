@@ -31,8 +31,12 @@ check: $(READY) ## ruff, mypy --strict, import contracts
 	@.venv/bin/mypy packages/workspace flows tasks blocks deployments scripts
 	@.venv/bin/lint-imports --cache-dir .import_linter_cache
 
+.PHONY: check-definitions
+check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what would fail, with file and line
+	@$(PYTHON) -m deployments.check
+
 .PHONY: test
-test: check quick ## everything a change must pass; below it, its parts
+test: check check-definitions quick ## everything a change must pass; below it, its parts
 	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
 	@$(PYTHON) -m pytest -m "prefect and not docker"
 
