@@ -262,7 +262,8 @@ def _built_on(folder: Path) -> list[Path]:
             except (yaml.YAMLError, UnicodeDecodeError):
                 return []
             given = given if isinstance(given, dict) else {}
-            named = [each for key in ("resources", "bases", "components") for each in given.get(key) or ()]
+            lists = [given.get(key) for key in ("resources", "bases", "components")]
+            named = [each for listed in lists if isinstance(listed, list) for each in listed]
             return [(folder / each).resolve() for each in named if isinstance(each, str) and "://" not in each]
     return []
 

@@ -7,7 +7,19 @@ from functools import cached_property
 from pathlib import Path
 
 _NOT_OURS = frozenset(
-    {".git", ".venv", "venv", "node_modules", ".terraform", "__pycache__", ".mypy_cache", ".ruff_cache", "bin", "obj"}
+    {
+        ".git",
+        ".venv",
+        "venv",
+        ".scanners",
+        "node_modules",
+        ".terraform",
+        "__pycache__",
+        ".mypy_cache",
+        ".ruff_cache",
+        "bin",
+        "obj",
+    }
 )
 
 
@@ -47,4 +59,6 @@ class Checkout:
         for folder, folders, files in os.walk(self.root):
             folders[:] = sorted(each for each in folders if each not in _NOT_OURS)
             for file in files:
-                yield (Path(folder) / file).relative_to(self.root).as_posix()
+                path = Path(folder) / file
+                if path.is_file():  # a link may lead nowhere
+                    yield path.relative_to(self.root).as_posix()

@@ -1,0 +1,212 @@
+"""Rules for what runs: images, probes, resources, rights, and the configuration and secrets that pods read."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.kubernetes_kustomize import bare
+from workspace.preflight.kubernetes_scene import Scene, Thing
+from workspace.preflight.kubernetes_sources import Sources
+from workspace.preflight.kubernetes_yaml import items, mapping, number
+
+IMAGE = Rule(
+    "kubernetes/image-mutable",
+    Severity.RISK,
+    "An image whose reference may mean something else tomorrow.",
+    "The same tag was applied again and nothing rolled; a node that restarts may run what nobody tried.",
+    "Give a digest or a version, in an image rule or at deploy time.",
+)
+PROBE = Rule(
+    "kubernetes/probe-missing",
+    Severity.RISK,
+    "A container that traffic reaches, or that is killed, without being asked first.",
+    "Without readiness requests go to pods that are not up; without a startup probe liveness kills slow starts.",
+    "Add the probe.",
+)
+PROBE_PORT = Rule(
+    "kubernetes/probe-port",
+    Severity.ERROR,
+    "A probe on a port that the container does not have.",
+    "An image that served gRPC on 50051 was probed on 8545 and never became ready.",
+    "Ask one of the container's ports.",
+)
+RESOURCES = Rule(
+    "kubernetes/resources",
+    Severity.RISK,
+    "A container without requests or without a limit of memory.",
+    "The scheduler packs it anywhere, the autoscaler has nothing to measure against, a leak takes the node.",
+    "Give requests of cpu and memory and a limit of memory.",
+)
+RIGHTS = Rule(
+    "kubernetes/pod-security",
+    Severity.RISK,
+    "A pod with more rights than it needs.",
+    "It is not admitted where the restricted standard is enforced, and a break-in owns more than the process.",
+    "Meet the restricted standard, on a read-only root file system.",
+)
+CONFIG = Rule(
+    "kubernetes/config-key",
+    Severity.ERROR,
+    "A key that pods read and no ConfigMap has.",
+    "The pod stays in CreateContainerConfigError until someone looks.",
+    "Correct the name or the key, or set it at deploy time.",
+)
+SECRET = Rule(
+    "kubernetes/secret-key",
+    Severity.ERROR,
+    "A secret's key that pods read and nothing in the workspace makes.",
+    "Keys were spelt one way where they were made and another where they were read; the pods did not start.",
+    "Correct the name or the key, or let something make it.",
+)
+RULES = (IMAGE, PROBE, PROBE_PORT, RESOURCES, RIGHTS, CONFIG, SECRET)
+
+_PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
+_METRICS = re.compile(r"metrics|prometheus|monitoring")
+# Liveness that gives up sooner than this needs a startup probe before it.
+_PATIENCE_SECONDS = 90
+_GIVEN_BY_CLUSTER = {"kube-root-ca.crt"}
+
+
+def check(scene: Scene, sources: Sources) -> Iterator[Finding]:
+    """What is wrong with the pods of an environment."""
+    for thing in scene.workloads:
+        served = _serves(scene, thing)
+        for path, container in thing.containers():
+            yield from _image(scene, sources, thing, path, container)
+            yield from _resources(scene, thing, path, container)
+            yield from _rights(scene, thing, path, container)
+            yield from _probe_ports(scene, thing, path, container)
+        for path, container in thing.containers(starting=False):
+            yield from _missing_probes(scene, thing, path, container, served=served)
+        if scene.whole:
+            yield from _references(scene, sources, thing)
+
+
+def selected(scene: Scene, thing: Thing, selector: dict[str, Any]) -> bool:
+    """True when the selector finds the pods of a workload."""
+    return bool(selector) and selector.items() <= thing.labels.items()
+
+
+def _image(scene: Scene, sources: Sources, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
+    image = str(container.get("image", ""))
+    tag = image.removeprefix(bare(image)).removeprefix(":")
+    if "@sha256:" in image or any(each.isdigit() for each in tag):
+        return
+    if not tag and "/" not in image and sources.builds(image):
+        # A name for the deployment to fill in: the workspace builds it, so it is pinned when it is promoted.
+        return
+    why = f"the tag {tag}, which moves" if tag else "neither tag nor digest"
+    yield scene.find(IMAGE, thing.place(*path, "image"), f"{thing} runs {image or 'no image'}: {why}.")
+
+
+def _serves(scene: Scene, thing: Thing) -> bool:
+    """True when a Service sends the pods more than the questions of a metrics collector."""
+    for service in scene.of("Service"):
+        if service.namespace == thing.namespace and selected(scene, thing, service.mapping("spec", "selector")):
+            names = [str(mapping(each).get("name", "")) for each in service.items("spec", "ports")]
+            if not names or not all(_METRICS.search(each) for each in names):
+                return True
+    return False
+
+
+def _missing_probes(
+    scene: Scene, thing: Thing, path: Any, container: dict[str, Any], *, served: bool
+) -> Iterator[Finding]:
+    who = f"Container {container.get('name')} of {thing}"
+    if thing.kind in ("Job", "CronJob", "Pod"):
+        return
+    if served and container.get("ports"):
+        for probe, why in (("readinessProbe", "a Service sends it requests"), ("livenessProbe", "it serves requests")):
+            if not container.get(probe):
+                yield scene.find(PROBE, thing.origin(*path), f"{who} has no {probe}, though {why}.")
+    liveness = mapping(container.get("livenessProbe"))
+    if liveness and not container.get("startupProbe"):
+        period, failures = number(liveness.get("periodSeconds"), 10), number(liveness.get("failureThreshold"), 3)
+        seconds = number(liveness.get("initialDelaySeconds"), 0) + period * failures
+        if seconds < _PATIENCE_SECONDS:
+            what = f"{who} has no startupProbe: its livenessProbe kills it when it is not up after {seconds} s."
+            yield scene.find(PROBE, thing.origin(*path, "livenessProbe"), what)
+
+
+def _probe_ports(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
+    ports = [mapping(each) for each in items(container.get("ports"))]
+    names = {str(each["name"]) for each in ports if each.get("name")}
+    numbers = {str(each.get("containerPort")) for each in ports}
+    for probe in _PROBES:
+        for how in ("httpGet", "tcpSocket", "grpc"):
+            port = mapping(mapping(container.get(probe)).get(how)).get("port")
+            is_number = str(port).isdigit()
+            if port is None or str(port) in (numbers if is_number else names) or (is_number and not ports):
+                continue
+            own = ", ".join(sorted(names | numbers)) or "none"
+            what = f"The {probe} of {thing} asks port {port}; container {container.get('name')} has {own}."
+            yield scene.find(PROBE_PORT, thing.place(*path, probe, how, "port"), what)
+
+
+def _resources(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
+    given = mapping(container.get("resources"))
+    requests, limits = mapping(given.get("requests")), mapping(given.get("limits"))
+    # A limit without a request is the request too.
+    missing = [f"request of {each}" for each in ("cpu", "memory") if each not in requests and each not in limits]
+    missing += [] if "memory" in limits else ["limit of memory"]
+    if missing:
+        what = f"Container {container.get('name')} of {thing} has no {', no '.join(missing)}."
+        yield scene.find(RESOURCES, thing.origin(*path, "resources"), what)
+
+
+def _rights(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
+    own, pod = mapping(container.get("securityContext")), mapping(thing.pod.get("securityContext"))
+    both = {**pod, **own}
+    seccomp = mapping(both.get("seccompProfile")).get("type")
+    shared = any(thing.pod.get(f"host{each}") for each in ("Network", "PID", "IPC"))
+    wrong = [
+        ("may run as root (runAsNonRoot)", both.get("runAsNonRoot") is not True or both.get("runAsUser") == 0),
+        ("has no seccompProfile", seccomp not in ("RuntimeDefault", "Localhost")),
+        ("may gain rights (allowPrivilegeEscalation)", own.get("allowPrivilegeEscalation") is not False),
+        ("keeps capabilities", "ALL" not in items(mapping(own.get("capabilities")).get("drop"))),
+        ("may write its root file system (readOnlyRootFilesystem)", own.get("readOnlyRootFilesystem") is not True),
+        ("is privileged", own.get("privileged") is True),
+        ("shares the node's network or processes", shared),
+        ("mounts the node's files", any("hostPath" in mapping(each) for each in items(thing.pod.get("volumes")))),
+    ]  # fmt: skip
+    found = [what for what, is_so in wrong if is_so]
+    if found:
+        place = thing.place(*path, "securityContext") if own else thing.origin(*path)
+        yield scene.find(RIGHTS, place, f"Container {container.get('name')} of {thing} {', '.join(found)}.")
+
+
+def _references(scene: Scene, sources: Sources, thing: Thing) -> Iterator[Finding]:
+    for kind, name, key, path in _read(thing):
+        if name in _GIVEN_BY_CLUSTER or sources.gives(scene, thing.namespace, kind, name, key):
+            continue
+        known = scene.one(kind, name, thing.namespace)
+        if known and key:
+            what = f"{thing} reads the key {key} of {kind} {name}, which does not have it."
+        elif key:
+            what = f"{thing} reads the key {key} of {kind} {name}, which nothing in the workspace makes."
+        else:
+            what = f"{thing} reads {kind} {name}, which nothing in the workspace makes."
+        yield scene.find(CONFIG if kind == "ConfigMap" else SECRET, thing.place(*path), what)
+
+
+def _read(thing: Thing) -> Iterator[tuple[str, str, str, tuple[str | int, ...]]]:
+    """What pods read, as kind, name, key and path; what is optional may be missing."""
+    for path, container in thing.containers():
+        for each in map(mapping, items(container.get("env"))):
+            source = mapping(each.get("valueFrom"))
+            for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+                reference = mapping(source.get(field))
+                if reference and not reference.get("optional"):
+                    step = (*path, "env", str(each.get("name")), "valueFrom", field, "key")
+                    yield kind, str(reference.get("name")), str(reference.get("key")), step
+        for index, each in enumerate(map(mapping, items(container.get("envFrom")))):
+            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                reference = mapping(each.get(field))
+                if reference and not reference.get("optional"):
+                    yield kind, str(reference.get("name")), "", (*path, "envFrom", index)
+    for each in map(mapping, items(thing.pod.get("volumes"))):
+        for field, name, kind in (("configMap", "name", "ConfigMap"), ("secret", "secretName", "Secret")):
+            reference = mapping(each.get(field))
+            if reference and not reference.get("optional"):
+                yield kind, str(reference.get(name)), "", (*thing.pod_path, "volumes", str(each.get("name")))
