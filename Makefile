@@ -34,6 +34,7 @@ check: $(READY) ## ruff, mypy --strict, import contracts
 .PHONY: check-definitions
 check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what would fail, with file and line
 	@$(PYTHON) -m deployments.check
+	@$(PYTHON) scripts/scanners.py
 
 .PHONY: test
 test: check check-definitions quick ## everything a change must pass; below it, its parts
@@ -53,11 +54,12 @@ bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU 
 	@$(PYTHON) tests/bench/race.py
 
 .PHONY: lock
-lock: $(READY) ## resolve all dependencies again, in one go, with hashes
+lock: $(READY) ## resolve all dependencies again, in one go, with hashes; the scanners' apart
 	@$(PYTHON) scripts/lock.py
+	@$(PYTHON) scripts/lock.py scanners
 
 .PHONY: clean
 clean: ## remove what was made here: .venv, caches, the rehearsal's state
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deployments.machine clean || true; fi
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .scanners .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
