@@ -775,6 +775,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_engine_accepts_good_data_and_refuses_bad_data_when_planning(stack: str, engine: Engine) -> None:
+    assert "The configuration is valid." in engine.run(stack, "validate")
     assert "0 failed" in engine.run(stack, "test")
 
 
