@@ -26,7 +26,7 @@ class Container:
     `secrets` maps keys of its Kubernetes secret to secrets of its vault, `by_hand` names the secrets of the vault that
     a person puts there, `values` maps keys to outputs of its stack. `config` maps keys of its config map to such
     outputs. `data` names the shared stacks that write into its vault, `calls` the services that must answer before it
-    starts, `subnets` variables of its stack that name subnets other than its own.
+    starts, `subnets` variables of its stack that name subnets other than its own, `runs_as` the kind of its workload.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Container:
     data: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     subnets: Mapping[str, str] = field(default_factory=dict)
+    runs_as: str = "Deployment"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,12 @@ class App:
 
 
 CONTAINERS = (
-    Container("chain", values={"azure_client_id": "identity_client_id"}, subnets={"aks_subnet_id": "aks"}),
+    Container(
+        "chain",
+        values={"azure_client_id": "identity_client_id"},
+        subnets={"aks_subnet_id": "aks"},
+        runs_as="StatefulSet",
+    ),
     Container(
         "publisher",
         secrets={
@@ -275,7 +281,7 @@ def _in_cluster(place: Environment, service: Container) -> Iterator[Node]:
     first = {f"{name}-secrets", "workload-identity", "gateway", *(f"{each}-rollout" for each in service.calls)}
     images = {name: Output(f"{name}-image", "reference")}
     yield replace(
-        _workload(place, f"{name}-rollout", name, images=images, set=_identity_and_config(service)),
+        _workload(place, f"{name}-rollout", name, images=images, set=_from_elsewhere(service)),
         needs=frozenset(first),
         owns=(f"kubernetes/workload {workload}",),
     )
@@ -301,8 +307,11 @@ def _in_cluster(place: Environment, service: Container) -> Iterator[Node]:
     )
 
 
-def _identity_and_config(service: Container) -> list[dict[str, Any]]:
-    """What only Terraform knows and manifests need: who the pods are in Azure, and where their vault is."""
+def _from_elsewhere(service: Container) -> list[dict[str, Any]]:
+    """What manifests need and cannot know: who the pods are in Azure, where their vault is, which secrets they read.
+
+    Pods carry the version of their secret, so that they restart when it changes.
+    """
     name = f"mystira-{service.name}"
     client = {
         "kind": "ServiceAccount",
@@ -314,7 +323,13 @@ def _identity_and_config(service: Container) -> list[dict[str, Any]]:
         {"kind": "ConfigMap", "name": f"{name}-config", "path": f"data.{key}", "value": Output(service.name, output)}
         for key, output in service.config.items()
     ]
-    return [client, *config]
+    secrets = {
+        "kind": service.runs_as,
+        "name": name,
+        "path": r"spec.template.metadata.annotations.mystira\.app/secret-version",
+        "value": Output(f"{service.name}-secrets", "version"),
+    }
+    return [client, secrets, *config]
 
 
 def _cluster(place: Environment, containers: Sequence[Container]) -> Iterator[Node]:

@@ -140,7 +140,7 @@ def test_whether_something_exists_is_asked_in_a_version_of_its_type(world: World
     (made,) = done.resources
     assert world.client.exists(made)
     assert not world.client.exists(f"{made}x")
-    assert not world.client.exists(f"{made}/unlisted/inner")
+    assert not world.client.exists(f"{made}/blobServices/default/containers/none")
     scope = made.partition("/providers/")[0]
     assert world.client.exists(scope)
     assert not world.client.exists(f"{scope}x")

@@ -585,6 +585,14 @@ def test_a_kustomization_that_is_none_is_a_finding_and_never_a_crash(text: str, 
     assert {each.place.partition(":")[0] for each in check(tmp_path).findings} == {"kustomization.yaml"}
 
 
+def test_a_link_that_leads_nowhere_is_a_finding_and_never_a_crash(tmp_path: Path) -> None:
+    copy(tmp_path, "dev")
+    for name in ("gone.yaml", "gone.tf", "gone.py"):
+        (tmp_path / "infra" / name).symlink_to(tmp_path / "nowhere")
+    (found,) = check(tmp_path).findings
+    assert (found.rule.id, found.place) == ("kubernetes/syntax", "infra/gone.yaml:1")
+
+
 def test_what_would_be_fetched_is_not_rendered_but_told(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: ['https://example.com/a//b?ref=v1']\n")
     report = check(tmp_path)

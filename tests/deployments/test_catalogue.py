@@ -311,6 +311,7 @@ GIVEN_BY_KIND = {
     Kind.SITE: {"host"},
     Kind.WORKLOAD: {"images", "address", "objects"},
     Kind.BINDING: {"host", "token"},
+    Kind.SECRET: {"keys", "version"},
 }
 
 

@@ -43,10 +43,17 @@ class Checkout:
         return tuple(file for file in self.files if any(fnmatch.fnmatchcase(file, each) for each in patterns))
 
     def text(self, file: str) -> str:
-        """The text of a file; bytes that are no UTF-8 are replaced."""
+        """The text of a file; bytes that are no UTF-8 are replaced. OSError where a link leads nowhere."""
         if file not in self._texts:
             self._texts[file] = (self.root / file).read_text(encoding="utf-8", errors="replace")
         return self._texts[file]
+
+    def found(self, file: str) -> str:
+        """The text of a file that is searched for words only: empty where it cannot be read."""
+        try:
+            return self.text(file)
+        except OSError:
+            return ""
 
     def line(self, file: str, wanted: str) -> str:
         """`file:line` of the first line that contains the text, or the file alone when none does."""
@@ -59,6 +66,4 @@ class Checkout:
         for folder, folders, files in os.walk(self.root):
             folders[:] = sorted(each for each in folders if each not in _NOT_OURS)
             for file in files:
-                path = Path(folder) / file
-                if path.is_file():  # a link may lead nowhere
-                    yield path.relative_to(self.root).as_posix()
+                yield (Path(folder) / file).relative_to(self.root).as_posix()

@@ -62,7 +62,7 @@ class Context:
         if self.copied and not self._found(self.folder):
             self.folder = max((self.folder, *self._beside()), key=self._found)
         self.ignore_file = next((each for each in self._ignore_files() if each in checkout.files), "")
-        self._ignored = _patterns(checkout.text(self.ignore_file)) if self.ignore_file else ()
+        self._ignored = _patterns(checkout.found(self.ignore_file)) if self.ignore_file else ()
 
     def missing(self) -> Iterator[tuple[Copied, str]]:
         """What is copied and cannot be, and why."""
@@ -129,7 +129,7 @@ class Context:
 
 def submodules(checkout: Checkout) -> tuple[str, ...]:
     """The folders that hold repositories of their own."""
-    return tuple(_SUBMODULE.findall(checkout.text(".gitmodules"))) if ".gitmodules" in checkout.files else ()
+    return tuple(_SUBMODULE.findall(checkout.found(".gitmodules"))) if ".gitmodules" in checkout.files else ()
 
 
 def _said(dockerfile: Dockerfile) -> tuple[str, ...]:

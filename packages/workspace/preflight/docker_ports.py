@@ -46,7 +46,7 @@ def reached(checkout: Checkout) -> tuple[Reached, ...]:
 def _objects(checkout: Checkout) -> Iterator[tuple[str, Object]]:
     for file in checkout.matching("*.yaml", "*.yml"):
         try:
-            text = checkout.text(file)
+            text = checkout.found(file)
             things = list(yaml.load_all(text, _LOADER)) if _KINDS.search(text) else []
         except (OSError, yaml.YAMLError, ValueError, RecursionError):
             continue  # the rules for manifests say so

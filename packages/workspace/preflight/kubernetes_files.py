@@ -215,8 +215,15 @@ class Tree:
                 self.broken.append((f"{file}:1", "says nothing that Kustomize could build"))
             return
         is_ours = name.endswith((".yaml", ".yml")) and not self._is_chart(folder) and ".github/" not in file
-        if is_ours and _MANIFEST.search(self.checkout.text(file)):
+        if is_ours and _MANIFEST.search(self._text(file)):
             self._take(file)
+
+    def _text(self, file: str) -> str:
+        try:
+            return self.checkout.text(file)
+        except OSError as error:
+            self.broken.append((f"{file}:1", f"cannot be read: {error.strerror}"))
+            return ""
 
     def _is_chart(self, folder: str) -> bool:
         above = [folder]
@@ -225,7 +232,7 @@ class Tree:
         return any(posixpath.join(each, "Chart.yaml") in self._files for each in above)
 
     def _take(self, file: str) -> None:
-        read, problem = read_yaml(self.checkout.text(file))
+        read, problem = read_yaml(self._text(file))
         self.documents[file] = tuple(Document(file, node, value) for node, value in read)
         if problem:
             line, said = problem

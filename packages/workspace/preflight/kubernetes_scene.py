@@ -271,5 +271,5 @@ def _said(refusal: Refused, checkout: Checkout) -> str:
 
 def digest(tree: Tree, part: Kustomization) -> str:
     """What a part is made of, wherever the checkout stands."""
-    files = "".join(f"{file}\0{tree.checkout.text(file)}\0" for file in tree.closure(part))
+    files = "".join(f"{file}\0{tree.checkout.found(file)}\0" for file in tree.closure(part))
     return hashlib.sha256(f"{part.folder}\0{files}".encode()).hexdigest()

@@ -53,7 +53,7 @@ def versions(checkout: Checkout) -> tuple[str, ...]:
     """The versions that the checkout gives its clusters, and those above them that are supported today."""
     files = checkout.matching("*.tf", "*.tfvars", "*.tfvars.json", "*.bicep", "*.hcl")
     files = tuple(each for each in files if not each.endswith((".tftest.hcl", ".test.bicep")))
-    said = {each for file in files for each in _VERSION.findall(checkout.text(file))}
+    said = {each for file in files for each in _VERSION.findall(checkout.found(file))}
     own = {each for each in said if _folder(each).is_dir()}
     return tuple(sorted(own | {each for each in SUPPORTED if each >= min(own, default="")}))
 

@@ -57,7 +57,7 @@ class Sources:
     def _texts(self) -> tuple[str, ...]:
         checkout = self._tree.checkout
         files = [each for each in checkout.files if _CODE.search(each) and not _NOT_MAKING.search(each)]
-        return tuple(checkout.text(each) for each in files if each not in self._tree.documents)
+        return tuple(checkout.found(each) for each in files if each not in self._tree.documents)
 
     @cached_property
     def _built(self) -> set[str]:
