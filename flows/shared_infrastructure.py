@@ -3,7 +3,6 @@
 Each part is a subflow of the stage; they run side by side, and a node in one waits for its own needs only.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prefect import Flow, flow
@@ -14,55 +13,26 @@ from deployments import EnvironmentName
 from flows import settle
 
 
-def _part(part: Part) -> Callable[[Callable[[EnvironmentName], Awaitable[State[Any]]]], Flow[..., Any]]:
-    """Make a flow of a part's body, with the name and the run names that people see."""
-    return flow(name=part, flow_run_name=f"{part}-{{environment}}", persist_result=False)
+def _flow(part: Part, about: str) -> Flow[..., Any]:
+    """The flow of one part, with the name, run names and description that people see."""
+
+    @flow(name=part, flow_run_name=f"{part}-{{environment}}", description=about, persist_result=False)
+    async def settled(environment: EnvironmentName) -> State[Any]:
+        return await settle.part(part, environment)
+
+    return settled
 
 
-@_part(Part.NETWORK_AND_CLUSTER)
-async def network_and_cluster(environment: EnvironmentName) -> State[Any]:
-    """The virtual network with its subnets, and the AKS cluster in it."""
-    return await settle.part(Part.NETWORK_AND_CLUSTER, environment)
-
-
-@_part(Part.MONITORING)
-async def monitoring(environment: EnvironmentName) -> State[Any]:
-    """Where logs and metrics go, and who is told."""
-    return await settle.part(Part.MONITORING, environment)
-
-
-@_part(Part.SERVICES)
-async def services(environment: EnvironmentName) -> State[Any]:
-    """What each service in the cluster has of its own in Azure: vault, identity, storage."""
-    return await settle.part(Part.SERVICES, environment)
-
-
-@_part(Part.POSTGRESQL)
-async def postgresql(environment: EnvironmentName) -> State[Any]:
-    """The shared database server."""
-    return await settle.part(Part.POSTGRESQL, environment)
-
-
-@_part(Part.REDIS)
-async def redis(environment: EnvironmentName) -> State[Any]:
-    """The shared cache."""
-    return await settle.part(Part.REDIS, environment)
-
-
-@_part(Part.APP_BASE)
-async def app_base(environment: EnvironmentName) -> State[Any]:
-    """What the App stands on: sites, database, storage, by Bicep."""
-    return await settle.part(Part.APP_BASE, environment)
-
-
-PARTS: settle.Parts = {
-    Part.NETWORK_AND_CLUSTER: network_and_cluster,
-    Part.MONITORING: monitoring,
-    Part.SERVICES: services,
-    Part.POSTGRESQL: postgresql,
-    Part.REDIS: redis,
-    Part.APP_BASE: app_base,
+_ABOUT = {
+    Part.NETWORK_AND_CLUSTER: "The virtual network with its subnets, and the AKS cluster in it.",
+    Part.MONITORING: "Where logs and metrics go, and who is told.",
+    Part.SERVICES: "What each service in the cluster has of its own in Azure: vault, identity, storage.",
+    Part.POSTGRESQL: "The shared database server.",
+    Part.REDIS: "The shared cache.",
+    Part.APP_BASE: "What the App stands on: sites, database, storage, by Bicep.",
 }
+
+PARTS: settle.Parts = {part: _flow(part, about) for part, about in _ABOUT.items()}
 
 
 @flow(name="shared-infrastructure", flow_run_name="shared-infrastructure-{environment}", persist_result=False)
