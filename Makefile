@@ -20,6 +20,14 @@ $(READY): requirements.lock pyproject.toml scripts/setup.py
 promote: $(READY) ## promote world, dev and staging in a rehearsal on this machine   [KEEP=1 leaves it running, FAULT=name]
 	@$(PYTHON) -m deployments.machine promote $(if $(KEEP),--keep) $(if $(FAULT),--fault $(FAULT))
 
+.PHONY: rehearse
+rehearse: $(READY) ## the same without Prefect, Docker and network, in seconds   [FAULT=name, AGAIN=1, NODES=1]
+	@$(PYTHON) -m deployments.rehearse promote $(if $(FAULT),--fault $(FAULT)) $(if $(AGAIN),--again) $(if $(NODES),--nodes)
+
+.PHONY: faults
+faults: $(READY) ## the faults that can be practised
+	@$(PYTHON) -m deployments.rehearse faults
+
 .PHONY: down
 down: $(READY) ## stop what `make promote KEEP=1` left running
 	@$(PYTHON) -m deployments.machine down

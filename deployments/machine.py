@@ -6,32 +6,27 @@
 import asyncio
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import typer
-from platformdirs import user_state_path
 from rich.console import Console
-from rich.live import Live
 from workspace.addresses import Addresses
-from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
+from workspace.errors import Broken, Refused, WorkspaceError
 from workspace.ledger import Ledger
 
 import deployments
-from deployments import catalogue, processes
+from deployments import faults, local, processes, progress
 from deployments.processes import Process
 from deployments.progress import Watched
 
-_START_SECONDS = 90
-_LOOK_SECONDS = 0.2
 _ORDER = ("world", "dev", "staging")
 _TITLES = {"server": "Prefect server", "worker": "Prefect worker", "rehearsal": "rehearsal (every stand-in)"}
 
@@ -43,9 +38,7 @@ class Machine:
     """The processes of one checkout on this machine, and where their state is."""
 
     def __init__(self, state: Path | None = None) -> None:
-        checkout = hashlib.sha256(str(deployments.SOURCES).encode()).hexdigest()[:8]
-        chosen = os.environ.get("MYSTIRA_STATE")
-        self.state = state or (Path(chosen) if chosen else user_state_path("mystira-workspace") / checkout)
+        self.state = state or local.state()
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.api = ""
         self._http = httpx.Client(trust_env=False)
@@ -58,7 +51,7 @@ class Machine:
     @property
     def addresses(self) -> Addresses:
         """The rehearsal's addresses."""
-        return Addresses.model_validate_json((self.state / "rehearsal" / "addresses.json").read_text())
+        return Addresses.model_validate_json(local.addresses(self.state).read_text())
 
     def up(self, say: Callable[[str], None], *, keep: bool) -> None:
         """Start what is not running yet: rehearsal, server, worker; register everything with the server."""
@@ -72,20 +65,14 @@ class Machine:
         port = processes.free_port()
         self.api = f"http://127.0.0.1:{port}/api"
         (self.state / "api").write_text(self.api)
-        addresses = self.state / "rehearsal" / "addresses.json"
-        addresses.parent.mkdir(exist_ok=True, mode=0o700)
-        addresses.unlink(missing_ok=True)
-        places = map(deployments.find, deployments.environments())
-        (addresses.parent / "by-hand.json").write_text(json.dumps(catalogue.by_hand(places)))
-        rehearsal = ["-m", "workspace.rehearsal", "--directory", str(self.state / "rehearsal")]
-        self._start("rehearsal", [*rehearsal, "--state", str(self.state / "runs")], keep=keep)
-        self._start("server", ["-m", "deployments.server", str(port)], keep=keep)
-        self._wait("rehearsal", addresses.exists)
+        self._start("rehearsal", local.rehearsal(self.state), keep=keep)
+        self._start("server", [sys.executable, "-m", "deployments.server", str(port)], keep=keep)
+        self._wait("rehearsal", local.addresses(self.state).exists)
         self._wait("server", self._server_answers)
         say("registering blocks and deployments")
         self._bury_the_dead()
         self._register()
-        worker = ["-m", "prefect", "worker", "start", "--pool", "workspace", "--type", "process"]
+        worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "workspace", "--type", "process"]
         self._start("worker", [*worker, "--name", "this-machine", "--limit", "4"], keep=keep)
 
     def down(self) -> None:
@@ -97,11 +84,7 @@ class Machine:
 
     def fault(self, name: str) -> None:
         """Put a fault in force for the rehearsal, or none for an empty name; refused when there is no such fault."""
-        known = json.loads((Path(deployments.__file__).parent / "faults.json").read_text())
-        if name and name not in known:
-            raise Refused(f"There is no fault {name!r}; there are {', '.join(sorted(known))}.")
-        (self.state / "rehearsal").mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.state / "rehearsal" / "faults.json").write_text(json.dumps(known[name] if name else []))
+        faults.put(self.state / "rehearsal", name)
 
     def promote(self, environment: str) -> Watched:
         """Run promote/ENVIRONMENT through Prefect and show it live; the watched run, ended."""
@@ -109,18 +92,8 @@ class Machine:
         seen = ledger.last_number()
         run = asyncio.run(self._ask(f"promote/{environment}"))
         watched = Watched(environment)
-        with Live(console=console, refresh_per_second=8, transient=True) as live:
-            looked = 0.0
-            while watched.ended is None:
-                for entry in ledger.after(seen, run=run):
-                    watched.hear(entry)
-                    seen = entry.number
-                live.update(watched.view())
-                time.sleep(_LOOK_SECONDS)
-                if time.monotonic() - looked > 2 and watched.ended is None:
-                    looked = time.monotonic()
-                    self._look_after(run, watched)
-        ledger.close()
+        with contextlib.closing(ledger):
+            progress.follow(ledger, run, seen, watched, console, lambda: self._look_after(run, watched))
         return watched
 
     def _look_after(self, run: str, watched: Watched) -> None:
@@ -153,7 +126,7 @@ class Machine:
 
     def _register(self) -> None:
         """Register what changed since the last time: the deployments when their sources did, the blocks always."""
-        targets = self.state / "rehearsal" / "addresses.json"
+        targets = local.addresses(self.state)
         registered = self.state / "registered"
         sources = [deployments.SOURCES / "prefect.yaml", *sorted((deployments.SOURCES / "flows").glob("*.py"))]
         stamp = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
@@ -174,8 +147,8 @@ class Machine:
                 state = {"type": "CRASHED", "message": "Its server or worker was stopped; run it again."}
                 server.post(f"/flow_runs/{run['id']}/set_state", json={"state": state, "force": True})
 
-    def _start(self, name: str, arguments: list[str], *, keep: bool) -> None:
-        logs, command = self.state / "logs", [sys.executable, *arguments]
+    def _start(self, name: str, command: Sequence[str], *, keep: bool) -> None:
+        logs = self.state / "logs"
         self._running.append(processes.start(name, command, logs, self._environment(), outlive=keep))
         processes.remember(self._list, self._running)
 
@@ -197,14 +170,7 @@ class Machine:
         return False
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:
-        process = next(each for each in self._running if each.name == name)
-        deadline = time.monotonic() + _START_SECONDS
-        while not ready():
-            if not process.alive:
-                raise Broken(f"The {name} did not start:\n{process.last_words()}")
-            if time.monotonic() > deadline:
-                raise Unsettled(f"The {name} is not ready after {_START_SECONDS} s; its log: {process.log}")
-            time.sleep(0.1)
+        processes.wait(next(each for each in self._running if each.name == name), ready)
 
 
 @application.command()
@@ -240,10 +206,10 @@ def clean() -> None:
     shutil.rmtree(machine.state, ignore_errors=True)
 
 
-@application.command()
-def faults() -> None:
+@application.command(name="faults")
+def list_faults() -> None:
     """List the faults that can be practised."""
-    for name, entries in sorted(json.loads((Path(__file__).parent / "faults.json").read_text()).items()):
+    for name, entries in sorted(faults.known().items()):
         console.print(f"{name:24} {entries[0].get('about', '')}")
 
 
@@ -266,9 +232,9 @@ def _close(machine: Machine, runs: list[Watched], *, keep: bool, fault: str) -> 
     else:
         console.print("\nEverything is stopped; `make promote KEEP=1` leaves it running, with its UI.")
     changed = sum(1 for run in runs for body in run.outcomes.values() if body["outcome"] == "changed")
-    if not changed and fault:
+    if fault and not faults.met(local.addresses(machine.state).parent):
         raise Refused(
-            f"The fault {fault} was put in force and met nothing, because nothing changed; "
+            f"The fault {fault} was put in force and met nothing: what it meets is done already; "
             "`make clean` forgets the rehearsal, then practise it again."
         )
     if not changed:

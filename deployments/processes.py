@@ -8,11 +8,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from workspace.errors import Broken
+from workspace.errors import Broken, Unsettled
+
+START_SECONDS = 90
+"""How long a process of ours may take until it answers, on a machine that is busy."""
 
 _END_SECONDS = 15
 _PR_SET_PDEATHSIG = 1
@@ -77,6 +80,17 @@ def start(
             preexec_fn=None if outlive else _die_with_parent,
         )
     return Process(name, child.pid, _began(child.pid), str(log))
+
+
+def wait(process: Process, ready: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    """Return once a process of ours is ready; broken with its last words when it ended, unsettled after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if not process.alive:
+            raise Broken(f"The {process.name} did not start:\n{process.last_words()}")
+        if time.monotonic() > deadline:
+            raise Unsettled(f"The {process.name} is not ready after {seconds:.0f} s; its log: {process.log}")
+        time.sleep(0.1)
 
 
 def free_port() -> int:

@@ -1,18 +1,23 @@
 """What a person sees while a promotion runs, and at its end; read from the ledger, which knows first."""
 
+import datetime
 import re
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
-from workspace.ledger import Entry, Event
+from workspace.ledger import Entry, Event, Ledger
 from workspace.node import Stage
 
+_LOOK_SECONDS = 0.2
+_CARE_SECONDS = 2
 _COLOURS = {"changed": "green", "unchanged": "cyan", "failed": "red", "unknown": "magenta", "blocked": "yellow"}
 
 
@@ -26,6 +31,7 @@ class Watched:
     lines: dict[str, str] = field(default_factory=dict)
     ended: Mapping[str, object] | None = None
     asked: str = ""
+    spans: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def hear(self, entry: Entry) -> None:
         """Take in one entry of the ledger."""
@@ -39,6 +45,8 @@ class Watched:
             self.lines[entry.node] = str(entry.body.get("line") or "; ".join(entry.body.get("changes", [])))
         elif entry.event is Event.OUTCOME:
             self.outcomes[entry.node] = entry.body
+            end = datetime.datetime.fromisoformat(entry.at).timestamp()
+            self.spans[entry.node] = (end - float(entry.body.get("seconds", 0.0)), end)
             self.lines.pop(entry.node, None)
         elif entry.event is Event.ENDED:
             self.ended = entry.body
@@ -47,9 +55,8 @@ class Watched:
         """One line a stage, and what the nodes at work say."""
         grid = Table.grid(padding=(0, 2))
         for stage in Stage:
-            names = [name for name, node in self.nodes.items() if node["stage"] == stage]
-            if names:
-                grid.add_row(f"  {stage}", self._bar(names), self._tally(names))
+            if names := self._of(stage):
+                grid.add_row(f"  {stage}", self._bar(names), self.tally(stage))
         if self.asked:
             waits = Text(f"  waits for a person: answer the run in Prefect's UI with the phrase {self.asked}", "yellow")
             return Group(Spinner("dots", text=f"promote/{self.environment}"), grid, waits)
@@ -64,9 +71,26 @@ class Watched:
             bar.append(mark, style=_COLOURS.get(outcome, "white" if name in self.lines else "dim"))
         return bar
 
-    def _tally(self, names: list[str]) -> str:
-        tally = Counter(str(self.outcomes[name]["outcome"]) for name in names if name in self.outcomes)
+    def _of(self, stage: str) -> list[str]:
+        return [name for name, node in self.nodes.items() if node["stage"] == stage]
+
+    def tally(self, stage: str) -> str:
+        """How many nodes of a stage have which outcome, in words."""
+        settled = [self.outcomes[name] for name in self._of(stage) if name in self.outcomes]
+        tally = Counter(str(body["outcome"]) for body in settled)
         return ", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.items()))
+
+    def stages(self) -> dict[str, tuple[int, float]]:
+        """By stage, how many of its nodes have an outcome, and the seconds from its first beginning to its last end.
+
+        Stages overlap, so the seconds of all of them are more than those of the run.
+        """
+        found = {}
+        for stage in Stage:
+            spans = [self.spans[name] for name in self._of(stage) if name in self.spans]
+            if spans:
+                found[str(stage)] = (len(spans), max(end for _, end in spans) - min(begin for begin, _ in spans))
+        return found
 
     def table(self, parts: Mapping[str, str]) -> RenderableType:
         """Node, outcome, what was done, how long, and whether it was real, a stand-in, or some of both."""
@@ -86,6 +110,26 @@ class Watched:
                 truth(parts.get(self.nodes.get(name, {}).get("kind", ""), "real")),
             )
         return table
+
+
+def follow(
+    ledger: Ledger, run: str, seen: int, watched: Watched, console: Console, care: Callable[[], None] = lambda: None
+) -> None:
+    """Show a run live, from the ledger's entries after number `seen`, until it has ended.
+
+    `care` is called every other second as long as nothing ended; what it raises ends the watching.
+    """
+    with Live(console=console, refresh_per_second=8, transient=True) as live:
+        cared = 0.0
+        while watched.ended is None:
+            for entry in ledger.after(seen, run=run):
+                watched.hear(entry)
+                seen = entry.number
+            live.update(watched.view())
+            time.sleep(_LOOK_SECONDS)
+            if time.monotonic() - cared > _CARE_SECONDS and watched.ended is None:
+                cared = time.monotonic()
+                care()
 
 
 def truth(part: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from workspace import graph
+from workspace import ending, graph
 from workspace.errors import Broken, Refused, WorkspaceError
 from workspace.node import Node, Part, Stage
 from workspace.work import Outcome, Result
@@ -23,7 +23,7 @@ import deployments
 from deployments import EnvironmentName
 from flows import guard
 from flows.turns import Turns
-from tasks import apply, approval, preview, record, target
+from tasks import apply, approval, preview, target
 from tasks.step import Step
 
 Parts = Mapping[Part | None, Flow[..., Any]]
@@ -155,7 +155,7 @@ async def stage(stage: Stage, environment: EnvironmentName, parts: Parts = Mappi
         step.execution.begin()
         await approval.asked(step, await preview.plan(step))
         state = await Settling(step).alone(stage, parts)
-        sentence = record.told(step)
+        sentence = ending.sentence(step.execution)
         step.execution.end(sentence, success=state.is_completed())
         return state.model_copy(update={"message": sentence})
 

@@ -9,34 +9,21 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import State, TaskRun
 from workspace.errors import Unsettled
-
-DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 60.0)
-"""Seconds between tries: two and a half minutes in all, on top of the deadlines of the kinds themselves."""
+from workspace.patience import scale
 
 SERVER_SECONDS = 60.0
 """How long a Prefect server may be away (restarted, moved) before a run ends without it."""
 
-_SHORTEST_SECONDS = 0.05
 _SHORTEST_AWAY_SECONDS = 4.0
-_USUAL_POLL_SECONDS = 5.0
 _MOST_THREADS = 1000
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def delays(poll_seconds: float) -> list[float]:
-    """The delays for a target: shorter where looking is cheap, as in a rehearsal, and never longer than usual."""
-    return [max(_SHORTEST_SECONDS, delay * _scale(poll_seconds)) for delay in DELAYS]
-
-
 def away(poll_seconds: float) -> float:
     """How long the server may be away, for a target: in a rehearsal nobody brings it back."""
-    return max(_SHORTEST_AWAY_SECONDS, SERVER_SECONDS * _scale(poll_seconds))
-
-
-def _scale(poll_seconds: float) -> float:
-    return min(1.0, poll_seconds / _USUAL_POLL_SECONDS)
+    return max(_SHORTEST_AWAY_SECONDS, SERVER_SECONDS * scale(poll_seconds))
 
 
 async def is_unsettled(_task: Any, _run: TaskRun, state: State[Any]) -> bool:

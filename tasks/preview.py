@@ -5,9 +5,8 @@ import asyncio
 from prefect import task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
-from workspace.errors import WorkspaceError
-from workspace.work import Certainty, Preview
+from workspace import scheduler
+from workspace.work import Preview
 
 from tasks.step import Step
 
@@ -16,17 +15,10 @@ from tasks.step import Step
 async def plan(step: Step) -> dict[str, Preview]:
     """The preview of every node, made side by side; what cannot be previewed now says why, and nothing is written."""
     names = step.execution.plan.order
-    previews = dict(zip(names, await asyncio.gather(*(_one(step, name) for name in names)), strict=True))
+    asked = (step.threads.run(scheduler.expected, step.execution, name) for name in names)
+    previews = dict(zip(names, await asyncio.gather(*asked), strict=True))
     await acreate_markdown_artifact(key=f"plan-{step.execution.place}", markdown=as_markdown(step, previews))
     return previews
-
-
-async def _one(step: Step, name: str) -> Preview:
-    try:
-        return await step.threads.run(step.execution.expect, name)
-    except WorkspaceError as error:
-        get_run_logger().info("%s cannot be previewed now: %s", name, error)
-        return Preview((f"not previewed: {error}",), Certainty.UNCERTAIN)
 
 
 def as_markdown(step: Step, previews: dict[str, Preview]) -> str:

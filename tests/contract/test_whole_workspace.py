@@ -2,22 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
-from workspace import kinds
+from workspace import ending, kinds, patience, promotion, scheduler
 from workspace.addresses import Addresses
-from workspace.errors import Unsettled, WorkspaceError
 from workspace.execution import Execution
 from workspace.ledger import Event as Told
 from workspace.ledger import Ledger
 from workspace.outside import Outside
-from workspace.plan import draw
 from workspace.rehearsal.server import Rehearsal
-from workspace.release import digest_of
+from workspace.scheduler import Patience
 from workspace.work import Outcome
 
 import deployments
@@ -61,9 +57,7 @@ class Workspace:
 
     def promote(self, environment: str) -> Execution:
         place = deployments.find(environment)
-        carried = self.ledger.proven(place.follows) if place.follows else None
-        world = {} if place.is_world else self.ledger.gives("world")
-        plan = draw(place, deployments.nodes(place), world, carried)
+        plan = promotion.drawn(place, deployments.nodes(place), self.ledger)
         with Outside(self.addresses) as outside:
             execution = Execution(
                 plan,
@@ -76,44 +70,13 @@ class Workspace:
                 replaced=self.addresses.sources,
                 target=self.addresses.facts(),
             )
-            _settle(execution)
-        if all(each.outcome.is_success for each in execution.results.values()) and not place.is_world:
-            self.ledger.prove("run", environment, execution.release(digest_of(deployments.definitions())))
+            scheduler.settle(execution, Patience(patience.delays(self.addresses.poll_seconds)))
+        ending.conclude(execution, deployments.definitions())
         return execution
 
     def close(self) -> None:
         self.rehearsal.close()
         self.ledger.close()
-
-
-def _settle(execution: Execution) -> None:
-    settled = {name: Event() for name in execution.plan.nodes}
-
-    def one(name: str) -> None:
-        for need in execution.plan.needs[name]:
-            settled[need].wait()
-        try:
-            if all(execution.results[need].outcome.is_success for need in execution.plan.needs[name]):
-                _patiently(execution, name)
-            else:
-                execution.block(name)
-        except WorkspaceError as error:
-            execution.fail(name, error)
-        finally:
-            settled[name].set()
-
-    with ThreadPoolExecutor(len(settled)) as threads:
-        list(threads.map(one, execution.plan.order))
-
-
-def _patiently(execution: Execution, name: str) -> None:
-    for _ in range(8):
-        try:
-            execution.apply(name)
-        except Unsettled:
-            continue
-        return
-    execution.apply(name)
 
 
 @pytest.fixture(scope="module")

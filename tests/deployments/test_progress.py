@@ -26,8 +26,8 @@ def watched() -> Watched:
     return seen
 
 
-def tell(seen: Watched, event: Event, node: str = "", **body: Any) -> None:
-    seen.hear(Entry(1, "", "run", "dev", node, event, body))
+def tell(seen: Watched, event: Event, node: str = "", at: str = "2026-11-28T02:00:10+00:00", **body: Any) -> None:
+    seen.hear(Entry(1, at, "run", "dev", node, event, body))
 
 
 def shown(what: RenderableType) -> str:
@@ -110,3 +110,13 @@ def test_one_word_says_how_real_a_part_was(part: str, word: str) -> None:
 )
 def test_digests_are_shortened_to_what_tells_two_apart(text: str, short: str) -> None:
     assert _shortened(text) == short
+
+
+def test_a_stage_lasts_from_its_first_beginning_to_its_last_end() -> None:
+    seen = watched()
+    assert seen.stages() == {"shared-infrastructure": (1, pytest.approx(1.234, abs=0.001))}
+    late = "2026-11-28T02:00:13+00:00"
+    tell(seen, Event.OUTCOME, "chain-rollout", at=late, outcome="changed", detail="applied", seconds=0.5)
+    tell(seen, Event.OUTCOME, "chain-image", at=late, outcome="changed", detail="built", seconds=4.0)
+    assert seen.stages()["images"] == (1, pytest.approx(4.0))
+    assert list(seen.stages()) == ["shared-infrastructure", "images", "cluster-rollout"]

@@ -13,23 +13,6 @@ from tasks import patience
 from tasks.patience import Threads
 
 
-def test_a_target_that_is_looked_at_as_usual_has_the_usual_delays() -> None:
-    assert patience.delays(5.0) == list(patience.DELAYS)
-
-
-def test_delays_are_never_longer_than_usual() -> None:
-    assert patience.delays(60.0) == list(patience.DELAYS)
-
-
-def test_a_rehearsal_tries_as_often_and_much_sooner() -> None:
-    assert patience.delays(0.5) == pytest.approx([each / 10 for each in patience.DELAYS])
-    assert patience.delays(0.0) == [0.05] * len(patience.DELAYS)
-
-
-def test_delays_grow() -> None:
-    assert list(patience.DELAYS) == sorted(patience.DELAYS)
-
-
 @pytest.mark.parametrize(("poll", "seconds"), [(5.0, 60.0), (60.0, 60.0), (2.5, 30.0), (0.2, 4.0)])
 def test_a_server_may_be_away_for_a_minute_and_in_a_rehearsal_for_seconds(poll: float, seconds: float) -> None:
     assert patience.away(poll) == seconds

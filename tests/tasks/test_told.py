@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from made_up_steps import step
+from workspace import ending
 from workspace.release import Release
 from workspace.work import Certainty, Outcome, Preview
 
@@ -41,12 +42,12 @@ NEXT = "Mend the cause and run promote/dev again; what is done is not done again
     ],
 )
 def test_a_run_ends_on_a_sentence(tmp_path: Path, results: dict[str, tuple[Outcome, str]], sentence: str) -> None:
-    assert record.told(step(tmp_path, results)) == sentence
+    assert ending.sentence(step(tmp_path, results).execution) == sentence
 
 
 def test_many_failures_are_counted_and_five_of_them_told(tmp_path: Path) -> None:
     needs: dict[str, tuple[str, ...]] = {f"n{each}": () for each in range(8)}
-    told = record.told(step(tmp_path, dict.fromkeys(needs, (Outcome.FAILED, "no")), needs=needs))
+    told = ending.sentence(step(tmp_path, dict.fromkeys(needs, (Outcome.FAILED, "no")), needs=needs).execution)
     assert told.startswith("promote/dev: 8 of 8 nodes failed. n0 failed: no. ")
     assert told.count("failed: no.") == 5
     assert "And 3 more failed." in told
@@ -54,7 +55,7 @@ def test_many_failures_are_counted_and_five_of_them_told(tmp_path: Path) -> None
 
 
 def test_the_sentence_is_one_line(tmp_path: Path) -> None:
-    assert "\n" not in record.told(step(tmp_path, DONE))
+    assert "\n" not in ending.sentence(step(tmp_path, DONE).execution)
 
 
 # ---- the plan

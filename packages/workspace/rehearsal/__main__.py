@@ -14,11 +14,12 @@ def main() -> None:
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--directory", type=Path, required=True, help="where the rehearsal keeps its state")
     wanted.add_argument("--state", type=Path, required=True, help="where runs keep ledger and work folders")
+    wanted.add_argument("--bare", action="store_true", help="stand-ins only, even where an engine or registry is here")
     chosen = wanted.parse_args()
     ended = threading.Event()
     for order in (signal.SIGTERM, signal.SIGINT):
         signal.signal(order, lambda *_: ended.set())
-    with Rehearsal(chosen.directory, chosen.state) as rehearsal:
+    with Rehearsal(chosen.directory, chosen.state, bare=chosen.bare) as rehearsal:
         write(chosen.directory / "addresses.json", json.dumps(rehearsal.addresses, indent=1))
         ended.wait()
 

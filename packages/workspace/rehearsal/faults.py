@@ -1,7 +1,8 @@
 """Faults by name: what a rehearsal is told to do wrong, read afresh from one small file.
 
 `faults.json` holds a list of `{"point": "rollout", "subject": "mystira-chain", "how": "CrashLoopBackOff", ...}`. A
-stand-in asks at each point of interest; `times` (default: always) counts down.
+stand-in asks at each point of interest; `times` (default: always) counts down. What a fault met is told in
+`faults-met.jsonl` beside it, a line each time, so that a practice can say whether it practised anything.
 """
 
 import fnmatch
@@ -11,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+MET = "faults-met.jsonl"
+"""The file in which each meeting of a fault is told."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Faults:
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / "faults.json"
+        self._met = directory / MET
         self._lock = threading.Lock()
         self._used: dict[int, int] = {}
         self._stamp = 0
@@ -41,6 +46,8 @@ class Faults:
                 if self._used.get(index, 0) >= entry.get("times", float("inf")):
                     continue
                 self._used[index] = self._used.get(index, 0) + 1
+                with self._met.open("a") as met:
+                    met.write(json.dumps({"point": point, "subject": subject, "how": entry.get("how", "")}) + "\n")
                 return Fault(point, subject, entry.get("how", ""), entry)
         return None
 

@@ -35,11 +35,12 @@ _POLL_SECONDS = 0.2
 class Rehearsal:
     """Everything that stands in, running until closed; `addresses` is what a target needs to be this rehearsal.
 
-    `directory` holds the rehearsal's own state and may be looked at and deleted; `state` is where runs keep theirs.
+    `directory` holds the rehearsal's own state and may be looked at and deleted; `state` is where runs keep theirs. A
+    bare one has stand-ins only, even where the machine has a Docker engine or a registry.
     """
 
-    def __init__(self, directory: Path, state: Path) -> None:
-        self._directory, self._state = directory, state
+    def __init__(self, directory: Path, state: Path, *, bare: bool = False) -> None:
+        self._directory, self._state, self._bare = directory, state, bare
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.cloud = Cloud(directory / "cloud")
         self.faults = Faults(directory)
@@ -164,7 +165,7 @@ class Rehearsal:
     # Docker engine and registry: the real ones where they are at hand.
 
     def _start_registry(self) -> tuple[str, str]:
-        real = real_registry(self._directory / "registry-real")
+        real = None if self._bare else real_registry(self._directory / "registry-real")
         if real is not None:
             self._kept(real)
             return real.url, "real registry"
@@ -172,7 +173,7 @@ class Rehearsal:
         return self._kept(Served(stand_in.app)).url, "stand-in registry"
 
     def _start_engine(self) -> tuple[str, str]:
-        reachable = _docker_reachable()
+        reachable = "" if self._bare else _docker_reachable()
         if reachable:
             return reachable, "real Docker engine"
         stand_in = EngineStandIn(self._directory / "engine", self.faults)
