@@ -47,7 +47,7 @@ check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what wou
 .PHONY: test
 test: check check-definitions quick ## everything a change must pass; below it, its parts
 	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
-	@$(PYTHON) -m pytest -m "prefect and not docker"
+	@$(PYTHON) -m pytest -m "prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
 
 .PHONY: quick
 quick: $(READY) ## the library's tests that start no program
