@@ -89,7 +89,7 @@ class Machine:
     def promote(self, environment: str) -> Watched:
         """Run promote/ENVIRONMENT through Prefect and show it live; the watched run, ended."""
         ledger = Ledger(self.state / "runs")
-        seen = ledger.last_number()
+        seen = ledger.last_number(environment)
         run = asyncio.run(self._ask(f"promote/{environment}"))
         watched = Watched(environment)
         with contextlib.closing(ledger):

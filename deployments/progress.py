@@ -122,7 +122,7 @@ def follow(
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         cared = 0.0
         while watched.ended is None:
-            for entry in ledger.after(seen, run=run):
+            for entry in ledger.after(seen, watched.environment, run):
                 watched.hear(entry)
                 seen = entry.number
             live.update(watched.view())

@@ -50,7 +50,7 @@ class Rehearsed:
         place, run = deployments.find(environment), f"rehearse-{environment}-{uuid.uuid4().hex[:8]}"
         halt = threading.Event()
         with contextlib.closing(Ledger(self.state / "runs")) as ledger, ThreadPoolExecutor(1) as pool:
-            watched, seen = Watched(environment), ledger.last_number()
+            watched, seen = Watched(environment), ledger.last_number(environment)
             ending = pool.submit(
                 promotion.promote,
                 place,

@@ -1,40 +1,37 @@
 """The durable record of what was meant, what was done and what came of it.
 
-Append-only, in SQLite with full synchronisation, so that an entry that was written survives a crash. An outcome is
-never success by default: a node without an outcome entry has none. One process at a time holds an environment.
+Append-only, a record an environment: each line holds one entry and a digest over the entry and the line before, so no
+byte of it can change unseen, and an entry that was written survives a crash. An outcome is never success by default: a
+node without an outcome entry has none. One run at a time holds an environment and writes; a writer that slept through
+the end of its lease is refused at its next entry, and with the entry at what it announces.
 """
 
 import contextlib
 import datetime
-import fcntl
+import hashlib
 import json
-import os
-import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from workspace.errors import Broken
+from workspace import lease
+from workspace.errors import Broken, Refused
 from workspace.release import Release, from_json
+from workspace.store import Conflict, Folder, Store
 from workspace.work import Outcome, Result, say_nothing
 
-_POLL_SECONDS = 1.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    at TEXT NOT NULL, run TEXT NOT NULL, environment TEXT NOT NULL, node TEXT NOT NULL,
-    event TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS by_node ON entries (environment, node, event, number);
-"""
+_ENDING = ".jsonl"
+_DIGITS = 64
+_TRIES = 20
 
 
 class Event(StrEnum):
     """What an entry is about."""
 
+    HELD = "held"
     STARTED = "started"
     EXPECTED = "expected"
     ASKED = "asked"
@@ -48,7 +45,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger; `node` is empty for what concerns the whole run."""
+    """One line of the ledger; numbers count within an environment; `node` is empty for what concerns the whole run."""
 
     number: int
     at: str
@@ -60,28 +57,22 @@ class Entry:
 
 
 class Ledger:
-    """The ledger kept in one directory (mode 0700); any thread may write."""
+    """The ledger in a store, or in a folder of its own (mode 0700); any thread may use it.
 
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._directory = directory
-        self._file = directory / "ledger.db"
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(self._file, check_same_thread=False, timeout=30)
-        with self._lock, _translated(self._file):
-            self._file.chmod(0o600)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(_SCHEMA)
+    Broken when the store cannot be used or what it holds was altered: nothing further is done without it.
+    """
+
+    def __init__(self, where: Path | Store, *, lease_seconds: float = lease.SECONDS) -> None:
+        if isinstance(where, Path):
+            _refuse_old(where)
+        self._store: Store = Folder(where) if isinstance(where, Path) else where
+        self._seconds = lease_seconds
+        self._guard = threading.Lock()
+        self._journals: dict[str, _Journal] = {}
 
     def write(self, run: str, environment: str, event: Event, node: str = "", **body: Any) -> None:
-        """Append one entry and wait until it is on disk; broken when it cannot be."""
-        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        row = (at, run, environment, node, event, json.dumps(body, default=str))
-        with self._lock, _translated(self._file), self._connection:
-            self._connection.execute(
-                "INSERT INTO entries (at, run, environment, node, event, body) VALUES (?, ?, ?, ?, ?, ?)", row
-            )
+        """Append one entry and wait until it is durable; refused to who no longer holds the environment."""
+        self._journal(environment).append(run, event, node, body)
 
     def outcome(self, run: str, environment: str, node: str, result: Result, **body: Any) -> None:
         """Append what became of a node."""
@@ -92,14 +83,11 @@ class Ledger:
 
     def gives(self, environment: str) -> dict[str, dict[str, Any]]:
         """What each node gave when it last succeeded."""
-        successes = [outcome.value for outcome in Outcome if outcome.is_success]
-        marks = ",".join("?" * len(successes))
-        query = (
-            "SELECT node, json_extract(body, '$.gives') FROM entries WHERE number IN ("  # noqa: S608 - only marks
-            "SELECT max(number) FROM entries WHERE environment = ? AND event = 'outcome' "
-            f"AND json_extract(body, '$.outcome') IN ({marks}) GROUP BY node)"
-        )
-        return {node: json.loads(given) for node, given in self._rows(query, (environment, *successes))}
+        return {
+            entry.node: entry.body["gives"]
+            for entry in self._journal(environment).entries()
+            if entry.event is Event.OUTCOME and Outcome(entry.body["outcome"]).is_success
+        }
 
     def prove(self, run: str, environment: str, release: Release) -> None:
         """Record that a release was verified as a whole in an environment."""
@@ -107,76 +95,226 @@ class Ledger:
 
     def proven(self, environment: str) -> Release | None:
         """The release last proven in an environment, or None."""
-        rows = self._rows(
-            "SELECT body FROM entries WHERE environment = ? AND event = 'proven' ORDER BY number DESC LIMIT 1",
-            (environment,),
-        )
-        return from_json(json.loads(rows[0][0])["release"]) if rows else None
+        newest_first = reversed(self._journal(environment).entries())
+        last = next((entry for entry in newest_first if entry.event is Event.PROVEN), None)
+        return from_json(last.body["release"]) if last else None
 
     def after(self, number: int, environment: str = "", run: str = "") -> list[Entry]:
-        """Entries with a higher number, oldest first, of one environment or run when given."""
-        rows = self._rows(
-            "SELECT number, at, run, environment, node, event, body FROM entries "
-            "WHERE number > ? AND (? = '' OR environment = ?) AND (? = '' OR run = ?) ORDER BY number",
-            (number, environment, environment, run, run),
-        )
-        return [
-            Entry(n, at, its, place, node, Event(event), json.loads(body))
-            for n, at, its, place, node, event, body in rows
-        ]
+        """Entries with a higher number, oldest first, of one environment or run when given.
 
-    def last_number(self) -> int:
-        """The number of the newest entry, 0 when there is none."""
-        return int(self._rows("SELECT coalesce(max(number), 0) FROM entries", ())[0][0])
+        Numbers count within an environment; without one they are all environments' entries in the order of their times.
+        """
+        places = (environment,) if environment else self.environments()
+        found = [entry for place in places for entry in self._journal(place).entries(number)]
+        if not environment:
+            found.sort(key=lambda entry: entry.at)
+        return [entry for entry in found if run in ("", entry.run)]
+
+    def last_number(self, environment: str) -> int:
+        """The number of the newest entry of an environment, 0 when there is none."""
+        return len(self._journal(environment).entries())
+
+    def environments(self) -> tuple[str, ...]:
+        """The environments of which something is recorded."""
+        return tuple(name.removesuffix(_ENDING) for name in self._store.records())
 
     @contextlib.contextmanager
-    def hold(self, environment: str, owner: str, say: Callable[[str], None] = say_nothing) -> Iterator[None]:
-        """Be the only writer of an environment; wait for the one before, saying who. Freed when the process dies."""
-        file = self._directory / f"{environment}.lock"
-        with file.open("a+") as held:
-            _wait_for(held.fileno(), lambda: say(f"waiting for {_owner_of(file)}, who is at work in {environment}"))
-            held.seek(0)
-            held.truncate()
-            held.write(f"{owner} (process {os.getpid()})")
-            held.flush()
+    def hold(
+        self,
+        environment: str,
+        owner: str,
+        say: Callable[[str], None] = say_nothing,
+        halt: threading.Event | None = None,
+    ) -> Iterator[None]:
+        """Be the only writer of an environment; wait in line for the one before, saying who.
+
+        Nobody is put out silently: the first entry of each holder says how the lease before it ended.
+        """
+        name, journal = f"{environment}.lease", self._journal(environment)
+        with lease.held(self._store, name, owner, say, seconds=self._seconds, halt=halt) as taken:
+            journal.take(taken)
             try:
                 yield
             finally:
-                held.seek(0)
-                held.truncate()
-                # Not left to closing: a child that another thread starts at this moment holds the file, too.
-                fcntl.flock(held, fcntl.LOCK_UN)
+                journal.leave()
+
+    def check(self, environment: str) -> int:
+        """Read an environment's entries again from the first on and check every byte; how many there are.
+
+        Broken with the number of the first entry that is not what it was.
+        """
+        return self._journal(environment).check()
+
+    def holder(self, environment: str) -> str:
+        """Who holds an environment and since when, in words; empty when nobody does."""
+        return lease.holder(self._store, f"{environment}.lease")
 
     def close(self) -> None:
-        """Close the file; later calls fail."""
-        self._connection.close()
+        """Forget what was read; a later call reads it again."""
+        with self._guard:
+            self._journals.clear()
 
-    def _rows(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with self._lock, _translated(self._file):
-            return self._connection.execute(query, values).fetchall()
+    def _journal(self, environment: str) -> "_Journal":
+        with self._guard:
+            return self._journals.setdefault(environment, _Journal(self._store, environment))
 
 
-def _wait_for(descriptor: int, tell: Callable[[], None]) -> None:
-    told = False
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not told:
-                tell()
-                told = True
-            time.sleep(_POLL_SECONDS)
-        else:
+class _Journal:
+    """The entries of one environment as far as they were read, every line checked."""
+
+    def __init__(self, store: Store, environment: str) -> None:
+        self._store, self._environment = store, environment
+        self._record, self._head = environment + _ENDING, f"{environment}.head"
+        self._lock = threading.RLock()
+        self._entries: list[Entry] = []
+        self._length = 0
+        self._digests: list[str] = []
+        self._token = 0
+        self._torn = False
+        self._begun = False
+        self._held: lease.Held | None = None
+
+    def check(self) -> int:
+        """Read everything again from its beginning and check each byte of it; how many entries there are."""
+        with self._lock:
+            fresh = _Journal(self._store, self._environment)
+            return len(fresh.entries())
+
+    def entries(self, after: int = 0) -> list[Entry]:
+        """What was recorded after that number, up to now."""
+        with self._lock:
+            self._read_on()
+            return self._entries[after:]
+
+    def append(self, run: str, event: Event, node: str, body: Mapping[str, Any]) -> None:
+        """Write one entry at the end, wherever the end is by then, unless somebody else took over."""
+        with self._lock:
+            for _ in range(_TRIES):
+                self._read_on()
+                self._check_holder()
+                line, entry, digest = self._line(run, event, node, body)
+                try:
+                    self._store.append(self._record, line, self._length)
+                except Conflict:
+                    continue
+                self._keep(entry, digest, len(line))
+                self._store.note(self._head, f"{entry.number} {digest}\n".encode())
+                return
+        raise Broken(
+            f"The ledger of {self._environment} in {self._store.place} grows while nobody but us may write it."
+        )
+
+    def take(self, taken: lease.Held) -> None:
+        """Become the writer; everybody who held it before is refused from now on."""
+        with self._lock:
+            self._held = taken
+            self._read_on()
+            body: dict[str, Any] = {"token": taken.token, "owner": taken.owner}
+            if taken.before.how:
+                body["before"] = {"owner": taken.before.owner, "ended": taken.before.how}
+            if self._torn:
+                body["set_aside"] = self._store.set_aside(self._record, self._length)
+                self._torn = False
+            self._token = max(self._token, taken.token)
+            self.append("", Event.HELD, "", body)
+
+    def leave(self) -> None:
+        """Be a writer no longer."""
+        with self._lock:
+            self._held = None
+
+    def _check_holder(self) -> None:
+        if self._held is None:
+            if self._token:
+                raise Refused(f"Nobody writes into the ledger of {self._environment} who does not hold it.")
             return
+        self._held.check()
+        if self._held.token < self._token:
+            raise Refused(lease.stale(self._held.name, self._held.owner))
+
+    def _read_on(self) -> None:
+        """Take in what was added since; at first, see that nothing is missing at the end."""
+        self._read()
+        if not self._begun:
+            self._compare_head()
+            self._begun = True
+
+    def _read(self) -> None:
+        """Check and keep whole lines; a last line without an end was torn by a crash and is not an entry."""
+        data = self._store.read(self._record, self._length)
+        whole, _, rest = data.rpartition(b"\n")
+        self._torn = bool(rest)
+        for line in whole.split(b"\n") if whole else ():
+            entry, digest = self._checked(line)
+            self._keep(entry, digest, len(line) + 1)
+
+    def _compare_head(self) -> None:
+        """Broken when the head knows of an entry that is not there: the chain alone cannot tell that its end is gone.
+
+        The head is written after the entry, so it may be behind, and while somebody writes it may be ahead of what we
+        have read.
+        """
+        for _ in range(_TRIES):
+            head, _ = self._store.document(self._head)
+            number, _, digest = head.decode(errors="replace").rstrip("\n").partition(" ")
+            if not head or (f"{number} {digest}\n".encode() == head and self._is_entry(number, digest)):
+                return
+            self._read()
+        last = len(self._entries)
+        raise Broken(
+            f"The ledger {self._record} in {self._store.place} ends with entry {last}, and its head {self._head} knows "
+            f"of another end: one of the two was altered. Nothing is done on its word: bring back both from a copy, or "
+            f"keep them elsewhere and promote {self._environment} anew."
+        )
+
+    def _is_entry(self, number: str, digest: str) -> bool:
+        return number.isdecimal() and 0 < int(number) <= len(self._digests) and self._digests[int(number) - 1] == digest
+
+    def _keep(self, entry: Entry, digest: str, length: int) -> None:
+        self._entries.append(entry)
+        self._digests.append(digest)
+        self._length += length
+        if entry.event is Event.HELD:
+            self._token = max(self._token, int(entry.body["token"]))
+
+    def _line(self, run: str, event: Event, node: str, body: Mapping[str, Any]) -> tuple[bytes, Entry, str]:
+        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        number = len(self._entries) + 1
+        row = [number, at, run, self._environment, node, str(event), body]
+        text = json.dumps(row, default=str, separators=(",", ":"))
+        digest = self._chained(text.encode())
+        entry = Entry(number, at, run, self._environment, node, event, json.loads(text)[-1])
+        return f"{digest} {text}\n".encode(), entry, digest
+
+    def _checked(self, line: bytes) -> tuple[Entry, str]:
+        """The entry in a line, once its digest fits what it says and the line before."""
+        number = len(self._entries) + 1
+        digest, text = line[:_DIGITS], line[_DIGITS + 1 :]
+        if line[_DIGITS : _DIGITS + 1] != b" " or digest != self._chained(text).encode():
+            raise Broken(self._altered(number))
+        told, at, run, environment, node, event, body = json.loads(text)
+        if (told, environment) != (number, self._environment):
+            raise Broken(self._altered(number))
+        return Entry(number, at, run, environment, node, Event(event), body), digest.decode()
+
+    def _chained(self, text: bytes) -> str:
+        """The digest of a line: of what it says, and of the line before, or of the environment's name at first."""
+        before = self._digests[-1] if self._digests else self._environment
+        return hashlib.sha256(before.encode() + b"\n" + text).hexdigest()
+
+    def _altered(self, number: int) -> str:
+        before = f"; the {number - 1} entries before it are as they were written" if number > 1 else ""
+        return (
+            f"Entry {number} of the ledger {self._record} in {self._store.place} was altered, or one before it was "
+            f"removed{before}. Nothing is done on its word: bring back the record from a copy, or keep it elsewhere "
+            f"and promote {self._environment} anew."
+        )
 
 
-def _owner_of(file: Path) -> str:
-    return file.read_text().strip() or "another run"
-
-
-@contextlib.contextmanager
-def _translated(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise Broken(f"The ledger {file} cannot be used: {error}; nothing further is done without it.") from error
+def _refuse_old(directory: Path) -> None:
+    """The ledger was a database once; to go on beside it would be to forget what it holds."""
+    if (directory / "ledger.db").exists():
+        raise Refused(
+            f"{directory} holds a ledger of an earlier version (ledger.db), which this one does not read; move it away "
+            f"and promote world and dev anew, or start a rehearsal afresh with `make clean`."
+        )

@@ -5,7 +5,6 @@ One machine goes through all of it, each run going on where the one before left 
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from workspace.ledger import Entry, Event, Ledger
 from workspace.node import Part
 
 import deployments
@@ -49,9 +49,15 @@ class Person:
         (found,) = self.asks("flow_runs/filter", flow_runs={"id": {"any_": [run]}})
         return str(found["state_type"])
 
-    def ledger(self, query: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self.state / "runs" / "ledger.db") as connection:
-            return connection.execute(query).fetchall()
+    def ledger(self, environment: str, *events: Event) -> list[Entry]:
+        """What the ledger says of an environment, of these kinds of entries, oldest first."""
+        entries = Ledger(self.state / "runs").after(0, environment)
+        return [entry for entry in entries if entry.event in events]
+
+    def images(self, environment: str) -> dict[str, Entry]:
+        """The last outcome of each image of an environment."""
+        outcomes = self.ledger(environment, Event.OUTCOME)
+        return {entry.node: entry for entry in outcomes if entry.node.endswith("-image")}
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "deployments.machine", *words]
@@ -126,29 +132,21 @@ def test_running_again_does_only_what_was_left_and_goes_on_to_staging(
 ) -> None:
     assert mended.returncode == 0, mended.stdout[-2000:]
     assert "promote/world: nothing changed" in mended.stdout
-    proven = person.ledger("SELECT environment, json_extract(body, '$.release.id') FROM entries WHERE event = 'proven'")
-    assert [place for place, _ in proven] == ["dev", "staging"]
-    assert len({release for _, release in proven}) == 1
+    proven = [entry for place in ("world", "dev", "staging") for entry in person.ledger(place, Event.PROVEN)]
+    assert [entry.environment for entry in proven] == ["dev", "staging"]
+    assert len({entry.body["release"]["id"] for entry in proven}) == 1
 
 
 def test_staging_runs_the_digests_that_dev_proved_and_built_nothing(
     mended: subprocess.CompletedProcess[str], person: Person
 ) -> None:
     assert mended.returncode == 0
-    content = {
-        place: dict(person.ledger(
-            "SELECT node, json_extract(body, '$.content') FROM entries WHERE event = 'outcome' "
-            f"AND environment = '{place}' AND node LIKE '%-image' ORDER BY number"
-        ))
-        for place in ("dev", "staging")
-    }  # fmt: skip
-    assert content["dev"] == content["staging"]
-    assert len(content["dev"]) == 3
-    told = person.ledger(
-        "SELECT json_extract(body, '$.detail') FROM entries WHERE environment = 'staging' AND node LIKE '%-image' "
-        "AND event = 'outcome'"
-    )
-    assert all("not rebuilt" in detail for (detail,) in told)
+    dev, staging = person.images("dev"), person.images("staging")
+    assert len(dev) == 3
+    assert {name: each.body["content"] for name, each in dev.items()} == {
+        name: each.body["content"] for name, each in staging.items()
+    }
+    assert all("not rebuilt" in each.body["detail"] for each in staging.values())
 
 
 def test_prefect_lists_the_promotions_with_their_stages_and_artifacts(
@@ -181,8 +179,7 @@ def test_prod_draws_its_plan_and_stops_at_its_gate(mended: subprocess.CompletedP
     plans = {each["key"]: each["data"] for each in person.asks("artifacts/filter", limit=200)}
     rows = [line for line in plans["plan-prod"].splitlines() if line.startswith("| ") and "---" not in line]
     assert len(rows) == 1 + len(list(deployments.nodes(deployments.find("prod"))))
-    asked = person.ledger("SELECT event FROM entries WHERE environment = 'prod' AND event IN ('asked', 'intent')")
-    assert asked == [("asked",)]
+    assert [entry.event for entry in person.ledger("prod", Event.ASKED, Event.INTENT)] == [Event.ASKED]
 
 
 def _killed_in_mid_run(person: Person, victim: str, places: tuple[str, ...]) -> tuple[str, int]:
@@ -200,11 +197,7 @@ def _killed_in_mid_run(person: Person, victim: str, places: tuple[str, ...]) -> 
 
 
 def _settled_in_dev(person: Person) -> int:
-    try:
-        ((count,),) = person.ledger("SELECT count(*) FROM entries WHERE environment = 'dev' AND event = 'outcome'")
-    except sqlite3.Error:
-        return 0
-    return int(count)
+    return len(person.ledger("dev", Event.OUTCOME))
 
 
 def _wait_until(ready: Callable[[], bool]) -> None:

@@ -1,13 +1,15 @@
-"""The ledger: what is written stays, what succeeded is what others read, one writer holds an environment."""
+"""The ledger: what is written stays, no byte of it changes unseen, one writer holds an environment."""
 
+import json
 import multiprocessing
-import sqlite3
+import os
+import resource
 import threading
 from pathlib import Path
 
 import pytest
-from workspace.errors import Broken
-from workspace.ledger import Event, Ledger
+from workspace.errors import Broken, Refused
+from workspace.ledger import Entry, Event, Ledger
 from workspace.release import Release
 from workspace.work import Outcome, Result
 
@@ -41,12 +43,176 @@ def test_entries_survive_a_new_process_and_come_in_order(tmp_path: Path) -> None
     assert entries[1].body == {"line": "going on"}
 
 
+def test_an_entry_reads_the_same_where_it_was_written_and_anywhere_else(tmp_path: Path) -> None:
+    here = Ledger(tmp_path)
+    here.write("r", "dev", Event.PROGRESS, "db", line="zwölf\n\x1b[31m\u2028", where=tmp_path, some=(1, 2))
+    assert here.after(0) == Ledger(tmp_path).after(0)
+    assert here.after(0)[0].body["some"] == [1, 2]
+
+
+def test_numbers_count_within_an_environment_and_a_reader_goes_on_where_it_was(ledger: Ledger, tmp_path: Path) -> None:
+    reader = Ledger(tmp_path / "ledger")
+    ledger.write("1", "dev", Event.STARTED)
+    ledger.write("2", "staging", Event.STARTED)
+    seen = reader.last_number("dev")
+    ledger.write("1", "dev", Event.ENDED, success=True)
+    assert seen == 1
+    assert [(entry.number, entry.event) for entry in reader.after(seen, "dev")] == [(2, Event.ENDED)]
+    assert reader.environments() == ("dev", "staging")
+    assert [entry.run for entry in reader.after(0)] == ["1", "2", "1"]
+
+
 def test_the_release_proven_last_is_the_one_that_counts(ledger: Ledger) -> None:
     assert ledger.proven("dev") is None
     old, new = Release({"i": "1"}, "d", "dev"), Release({"i": "2"}, "d", "dev")
     ledger.prove("1", "dev", old)
     ledger.prove("2", "dev", new)
     assert ledger.proven("dev") == new
+
+
+# ---- nothing changes unseen
+
+
+def written(folder: Path) -> list[Entry]:
+    """A short ledger of one run, and what it says."""
+    ledger = Ledger(folder)
+    with ledger.hold("dev", "flow run blue-fox"):
+        ledger.write("1", "dev", Event.STARTED, nodes={"db": {"kind": "stack"}})
+        ledger.outcome("1", "dev", "db", Result(Outcome.CHANGED, "made", {"host": "a"}))
+        ledger.write("1", "dev", Event.ENDED, success=True)
+    return ledger.after(0)
+
+
+def test_every_change_of_a_single_byte_is_seen(tmp_path: Path) -> None:
+    entries = written(tmp_path)
+    for name in ("dev.jsonl", "dev.head"):
+        file, whole = tmp_path / name, (tmp_path / name).read_bytes()
+        for place in range(len(whole)):
+            for flip in (0x01, 0x20, 0x80):
+                file.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
+                with pytest.raises(Broken, match=r"ledger dev\.jsonl"):
+                    Ledger(tmp_path).after(0)
+        file.write_bytes(whole)
+    assert Ledger(tmp_path).after(0) == entries
+    assert Ledger(tmp_path).check("dev") == len(entries) == 4
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_an_altered_entry_is_named_by_its_number(tmp_path: Path, number: int) -> None:
+    written(tmp_path)
+    file = tmp_path / "dev.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[number - 1] = lines[number - 1].replace(b'"dev"', b'"DEV"')
+    file.write_bytes(b"".join(lines))
+    before = f"; the {number - 1} entries before it are as they were written" if number > 1 else ""
+    with pytest.raises(Broken, match=rf"^Entry {number} of the ledger dev\.jsonl in .* was altered.*{before}"):
+        Ledger(tmp_path).check("dev")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_removed_entry_is_missed(tmp_path: Path, number: int) -> None:
+    written(tmp_path)
+    file = tmp_path / "dev.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    del lines[number - 1]
+    file.write_bytes(b"".join(lines))
+    with pytest.raises(Broken, match=f"Entry {number} of the ledger" if number < 4 else "ends with entry 3"):
+        Ledger(tmp_path).gives("dev")
+
+
+def test_a_record_under_the_name_of_another_environment_is_not_believed(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "dev.jsonl").rename(tmp_path / "prod.jsonl")
+    with pytest.raises(Broken, match=r"Entry 1 of the ledger prod\.jsonl"):
+        Ledger(tmp_path).gives("prod")
+
+
+@pytest.mark.parametrize("kept", [1, 40, 64, 65, 100])
+def test_a_line_that_a_crash_tore_is_no_entry_and_is_set_aside_by_the_next_writer(tmp_path: Path, kept: int) -> None:
+    entries = written(tmp_path)
+    file = tmp_path / "dev.jsonl"
+    torn = file.read_bytes().splitlines()[-1][:kept]
+    with file.open("ab") as opened:
+        opened.write(torn)
+    ledger = Ledger(tmp_path)
+    assert ledger.after(0) == entries
+    with ledger.hold("dev", "the next"):
+        aside = Path(ledger.after(4, "dev")[0].body["set_aside"])
+        ledger.write("2", "dev", Event.STARTED)
+    assert aside.read_bytes() == torn
+    assert aside.stat().st_mode & 0o077 == 0
+    assert [entry.event for entry in Ledger(tmp_path).after(4, "dev")] == [Event.HELD, Event.STARTED]
+
+
+def test_a_crash_between_an_entry_and_the_head_loses_nothing(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.write("1", "dev", Event.STARTED)
+    head = (tmp_path / "dev.head").read_bytes()
+    ledger.write("1", "dev", Event.ENDED, success=True)
+    (tmp_path / "dev.head").write_bytes(head)
+    assert Ledger(tmp_path).last_number("dev") == 2
+
+
+def _fill_the_disk(folder: str) -> None:
+    ledger = Ledger(Path(folder))
+    ledger.write("1", "dev", Event.STARTED)
+    size = (Path(folder) / "dev.jsonl").stat().st_size
+    # A write beyond the limit is what a full disk is to a writer: part of it goes through, the rest does not.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30, size + 30))
+    try:
+        ledger.write("1", "dev", Event.INTENT, "db", changes=["make it"])
+    except Broken as error:
+        os._exit(0 if "dev.jsonl cannot be used" in str(error) and "Make room" in str(error) else 2)
+    os._exit(3)
+
+
+def test_a_full_disk_stops_before_what_was_meant_and_leaves_no_half_entry(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=_fill_the_disk, args=(str(tmp_path),))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert (tmp_path / "dev.jsonl").read_bytes().count(b"\n") == 1
+    assert [entry.event for entry in Ledger(tmp_path).after(0)] == [Event.STARTED]
+
+
+def test_a_ledger_that_cannot_be_written_stops_everything(tmp_path: Path) -> None:
+    (tmp_path / "dev.jsonl").mkdir()
+    with pytest.raises(Broken, match=r"dev\.jsonl cannot be used: Is a directory; nothing further is done"):
+        Ledger(tmp_path).write("1", "dev", Event.STARTED)
+
+
+def test_the_ledger_of_an_earlier_version_is_not_forgotten_silently(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").touch()
+    with pytest.raises(Refused, match=r"holds a ledger of an earlier version"):
+        Ledger(tmp_path)
+
+
+def test_the_ledger_is_private_and_only_grows(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger")
+    ledger.write("1", "dev", Event.STARTED)
+    first = (tmp_path / "ledger/dev.jsonl").read_bytes()
+    ledger.write("1", "dev", Event.ENDED, success=True)
+    assert (tmp_path / "ledger/dev.jsonl").read_bytes().startswith(first)
+    assert (tmp_path / "ledger").stat().st_mode & 0o077 == 0
+    assert [file.name for file in (tmp_path / "ledger").iterdir() if file.stat().st_mode & 0o077] == []
+    digest, _, text = first.decode().partition(" ")
+    assert (len(digest), json.loads(text)[3]) == (64, "dev")
+
+
+# ---- one writer
+
+
+def test_threads_write_whole_entries_one_after_the_other(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    threads = [
+        threading.Thread(target=lambda: [ledger.write("1", "dev", Event.PROGRESS, line="x") for _ in range(20)])
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Ledger(tmp_path).check("dev") == 160
 
 
 def test_an_environment_is_held_by_one_and_the_next_is_told_who(ledger: Ledger, tmp_path: Path) -> None:
@@ -66,33 +232,56 @@ def test_an_environment_is_held_by_one_and_the_next_is_told_who(ledger: Ledger, 
         thread.start()
         assert waiting.wait(5)
         assert "got it" not in said
+        assert ledger.holder("dev").startswith(f"the first (process {os.getpid()} on ")
     thread.join(5)
-    assert "the first" in said[0]
+    assert said[0].startswith("waiting for the first (process ")
+    assert said[0].endswith("who is at work in dev")
     assert said[-1] == "got it"
+    assert ledger.holder("dev") == ""
 
 
 def _die_holding(folder: str) -> None:
-    Ledger(Path(folder)).hold("dev", "the dead").__enter__()
+    holding = Ledger(Path(folder)).hold("dev", "the dead")
+    holding.__enter__()
+    os._exit(9)
 
 
-def test_a_process_that_died_holds_nothing(tmp_path: Path) -> None:
+def test_a_process_that_died_holds_nothing_and_the_next_says_so(tmp_path: Path) -> None:
     process = multiprocessing.get_context("fork").Process(target=_die_holding, args=(str(tmp_path),))
     process.start()
     process.join()
-    with Ledger(tmp_path).hold("dev", "the living"):
-        assert "the living" in (tmp_path / "dev.lock").read_text()
+    ledger = Ledger(tmp_path)
+    with ledger.hold("dev", "the living"):
+        assert ledger.after(0)[-1].body == {
+            "token": 2,
+            "owner": "the living",
+            "before": {"owner": "the dead", "ended": "died"},
+        }
 
 
-def test_a_ledger_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").write_bytes(b"this is no database" * 100)
-    with pytest.raises(Broken, match=r"ledger\.db cannot be used"):
-        Ledger(tmp_path)
+def test_who_slept_through_the_end_of_its_lease_is_refused_at_its_next_entry(tmp_path: Path) -> None:
+    sleeper, next_one = Ledger(tmp_path, lease_seconds=0.3), Ledger(tmp_path, lease_seconds=0.3)
+    with sleeper.hold("dev", "the sleeper"):
+        sleeper.write("1", "dev", Event.STARTED)
+        # As after SIGSTOP, or a machine put to sleep: no beat comes, and nothing was told to the sleeper.
+        lease = json.loads((tmp_path / "dev.lease").read_text())
+        lease["token"] += 1
+        lease["holder"] = None
+        (tmp_path / "dev.lease").write_text(json.dumps(lease))
+        with next_one.hold("dev", "the next"):
+            with pytest.raises(Refused, match=r"^the sleeper no longer holds dev\.lease: .* Nothing was written\."):
+                sleeper.write("1", "dev", Event.INTENT, "db", changes=["make it"])
+            next_one.write("2", "dev", Event.STARTED)
+    assert [(e.run, e.event) for e in Ledger(tmp_path).after(0)] == [
+        ("", Event.HELD),
+        ("1", Event.STARTED),
+        ("", Event.HELD),
+        ("2", Event.STARTED),
+    ]
 
 
-def test_the_ledger_is_private_and_never_rewritten(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.write("1", "dev", Event.STARTED)
-    file = tmp_path / "ledger" / "ledger.db"
-    assert file.stat().st_mode & 0o077 == 0
-    ledger.write("1", "dev", Event.ENDED, success=True)
-    rows = sqlite3.connect(file).execute("SELECT number, event FROM entries ORDER BY number").fetchall()
-    assert rows == [(1, "started"), (2, "ended")]
+def test_nobody_writes_who_holds_nothing_where_somebody_held(ledger: Ledger) -> None:
+    with ledger.hold("dev", "a run"):
+        ledger.write("1", "dev", Event.STARTED)
+    with pytest.raises(Refused, match="Nobody writes into the ledger of dev who does not hold it"):
+        ledger.write("1", "dev", Event.ENDED, success=True)

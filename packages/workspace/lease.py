@@ -1,0 +1,285 @@
+"""One writer at a time: a lease that its holder renews, that expires by itself, and whose number only grows.
+
+Nobody's clock is believed. A holder counts beats in the lease; whoever waits sees that no beat came for as long as the
+lease promises, by a clock of its own. The number (a fencing token) goes up with every new holder, so that a writer who
+slept through the end of its lease can be told from the one who came after it. Those who wait stand in line.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workspace.errors import Broken, Refused, WorkspaceError
+from workspace.store import Conflict, Store
+from workspace.work import say_nothing
+
+SECONDS = 30.0
+"""How long a lease lasts without a beat; a holder beats three times as often. An Azure blob lease lasts 15 to 60 s."""
+
+_LOOK_SECONDS = 0.2
+_BEATS = 3
+
+Say = Callable[[str], None]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the lease before ended: `released`, `expired` or `died`, and whose it was; empty for the first holder."""
+
+    how: str = ""
+    owner: str = ""
+
+
+@dataclass
+class Held:
+    """A lease in our hands, until it is let go or lost."""
+
+    name: str
+    owner: str
+    token: int
+    before: Ended
+    lost: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Refused once somebody else holds it; what was to be written now must not be."""
+        if self.lost.is_set():
+            raise Refused(stale(self.name, self.owner))
+
+
+def stale(name: str, owner: str) -> str:
+    """What a writer is told that slept through the end of its lease."""
+    return (
+        f"{owner} no longer holds {name}: its lease ended while it did not answer, and somebody else has been there "
+        f"since. Nothing was written. Run it again; what is done is not done again."
+    )
+
+
+@contextlib.contextmanager
+def held(
+    store: Store,
+    name: str,
+    owner: str,
+    say: Say = say_nothing,
+    *,
+    seconds: float = SECONDS,
+    halt: threading.Event | None = None,
+) -> Iterator[Held]:
+    """Hold the lease of that name; wait in line for it, saying for whom and how long that one has had it.
+
+    A holder whose process is gone from this machine is not waited for. Broken when `halt` is set before it is ours.
+    """
+    taken = _Line(store, name, owner, seconds).wait(say, halt or threading.Event())
+    renewing = _Renewal(store, taken, seconds)
+    try:
+        yield taken
+    finally:
+        renewing.end()
+        _let_go(store, taken)
+
+
+def holder(store: Store, name: str) -> str:
+    """Who holds the lease and since when, in words; empty when nobody does."""
+    lease = _read(store, name)[0]
+    return _told(lease["holder"]) if lease.get("holder") else ""
+
+
+class _Line:
+    """Our place among those who wait for one lease."""
+
+    def __init__(self, store: Store, name: str, owner: str, seconds: float) -> None:
+        self._store, self._name, self._owner, self._seconds = store, name, owner, seconds
+        self._me = {"id": uuid.uuid4().hex, "owner": owner, "beat": 0, **_process(), "since": _now()}
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._stood = float("-inf")
+        self._told = ""
+
+    def wait(self, say: Say, halt: threading.Event) -> Held:
+        while True:
+            lease, version = _read(self._store, self._name)
+            before = self._passed(lease)
+            with contextlib.suppress(Conflict):
+                if before is not None and self._is_next(lease):
+                    return self._take(lease, version, before)
+                self._stand(lease, version)
+            self._tell(lease, say)
+            if halt.wait(_LOOK_SECONDS):
+                self._leave()
+                raise Broken(f"{self._owner} stopped waiting for {self._name}; nothing was touched.")
+
+    def _passed(self, lease: Json) -> Ended | None:
+        """How the lease before ended; None while it has not."""
+        holds = lease.get("holder")
+        if not holds:
+            return Ended(lease.get("ended", ""), lease.get("last", ""))
+        if _is_dead(holds):
+            return Ended("died", str(holds["owner"]))
+        return Ended("expired", str(holds["owner"])) if self._is_silent(holds, float(lease["seconds"])) else None
+
+    def _is_silent(self, who: Json, seconds: float) -> bool:
+        """True when no beat of theirs came for so long, by our own clock."""
+        beat, now = int(who["beat"]), time.monotonic()
+        seen = self._seen.get(who["id"])
+        if seen is None or seen[0] != beat:
+            self._seen[who["id"]] = (beat, now)
+            return False
+        return now - seen[1] > seconds
+
+    def _living(self, lease: Json) -> list[Json]:
+        return [each for each in lease.get("line", []) if not _is_dead(each) and not self._is_gone(each)]
+
+    def _is_gone(self, each: Json) -> bool:
+        return self._is_other(each) and self._is_silent(each, self._seconds)
+
+    def _is_next(self, lease: Json) -> bool:
+        line = self._living(lease)
+        return not line or line[0]["id"] == self._me["id"]
+
+    def _take(self, lease: Json, version: str, before: Ended) -> Held:
+        token = int(lease.get("token", 0)) + 1
+        line = [each for each in self._living(lease) if each["id"] != self._me["id"]]
+        me = {**self._me, "since": _now()}
+        _write(self._store, self._name, {"token": token, "seconds": self._seconds, "holder": me, "line": line}, version)
+        return Held(self._name, self._owner, token, before)
+
+    def _stand(self, lease: Json, version: str) -> None:
+        """Be in line, with a beat of our own from time to time, so that nobody takes us for gone."""
+        line = self._living(lease)
+        stands = any(each["id"] == self._me["id"] for each in line)
+        if stands and time.monotonic() - self._stood < self._seconds / _BEATS:
+            return
+        self._me["beat"] += 1
+        mine = [self._me if each["id"] == self._me["id"] else each for each in line]
+        _write(self._store, self._name, {**lease, "line": mine if stands else [*line, self._me]}, version)
+        self._stood = time.monotonic()
+
+    def _leave(self) -> None:
+        for _ in range(20):
+            lease, version = _read(self._store, self._name)
+            line = [each for each in lease.get("line", []) if each["id"] != self._me["id"]]
+            with contextlib.suppress(Conflict):
+                _write(self._store, self._name, {**lease, "line": line}, version)
+                return
+
+    def _tell(self, lease: Json, say: Say) -> None:
+        """Say whom we wait for, once for each that holds it."""
+        holds = lease.get("holder")
+        if not holds or self._told == holds["id"]:
+            return
+        self._told = holds["id"]
+        ahead = [each["owner"] for each in itertools.takewhile(self._is_other, self._living(lease))]
+        behind = f", after {', '.join(ahead)}" if ahead else ""
+        say(f"waiting for {_told(holds)}, who is at work in {self._name.partition('.')[0]}{behind}")
+
+    def _is_other(self, each: Json) -> bool:
+        return bool(each["id"] != self._me["id"])
+
+
+class _Renewal:
+    """A thread that beats for a holder until it is told to end."""
+
+    def __init__(self, store: Store, taken: Held, seconds: float) -> None:
+        self._store, self._taken, self._seconds = store, taken, seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"lease {taken.name}", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        last = time.monotonic()
+        while not self._ended.wait(self._seconds / _BEATS):
+            try:
+                if not _beaten(self._store, self._taken):
+                    self._taken.lost.set()
+                    return
+                last = time.monotonic()
+            except WorkspaceError:
+                # The store is away for a moment; by the time others may think us gone, so must we.
+                if time.monotonic() - last > self._seconds:
+                    self._taken.lost.set()
+                    return
+
+
+def _beaten(store: Store, taken: Held) -> bool:
+    """Count one beat more; False when the lease is somebody else's."""
+    while True:
+        lease, version = _read(store, taken.name)
+        if lease.get("token") != taken.token or not lease.get("holder"):
+            return False
+        lease["holder"]["beat"] += 1
+        with contextlib.suppress(Conflict):
+            _write(store, taken.name, lease, version)
+            return True
+
+
+def _let_go(store: Store, taken: Held) -> None:
+    """Give the lease free when it is still ours."""
+    while True:
+        lease, version = _read(store, taken.name)
+        if lease.get("token") != taken.token:
+            return
+        with contextlib.suppress(Conflict):
+            _write(store, taken.name, {**lease, "holder": None, "ended": "released", "last": taken.owner}, version)
+            return
+
+
+def _read(store: Store, name: str) -> tuple[Json, str]:
+    data, version = store.document(name)
+    if not data:
+        return {}, version
+    try:
+        lease: Json = json.loads(data)
+    except ValueError as error:
+        raise Broken(
+            f"The lease {name} in {store.place} is damaged. See that nobody is at work there, remove it, and run again."
+        ) from error
+    return lease, version
+
+
+def _write(store: Store, name: str, lease: Json, version: str) -> None:
+    store.replace(name, json.dumps(lease, sort_keys=True).encode(), version)
+
+
+def _told(who: Json) -> str:
+    return f"{who['owner']} (process {who['process']} on {who['host']}, since {who['since']})"
+
+
+def _process() -> Json:
+    return {"host": _host(), "process": os.getpid(), "began": _began(os.getpid())}
+
+
+def _is_dead(who: Json) -> bool:
+    """True when it is certain that this process is gone: it was of this machine, and this machine has it no more."""
+    return bool(who["host"] == _host() and _began(int(who["process"])) != who["began"])
+
+
+def _host() -> str:
+    """This machine since it was started: after a reboot none of the old processes is there."""
+    with contextlib.suppress(OSError):
+        return f"{socket.gethostname()}/{Path('/proc/sys/kernel/random/boot_id').read_text().strip()[:8]}"
+    return socket.gethostname()
+
+
+def _began(process: int) -> str:
+    """The kernel's start time of a process, empty when it is gone: a later one may be given the same number."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())

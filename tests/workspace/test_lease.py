@@ -1,0 +1,190 @@
+"""Leases: one holder at a time, in line, renewed, ending by themselves, with a number that only grows."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workspace import lease
+from workspace.errors import Broken, Refused
+from workspace.lease import Ended, Held
+from workspace.store import Folder
+
+SHORT = 0.4
+"""Seconds of a lease in these tests; nothing here asserts how long something took."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def taken(store: Folder, owner: str) -> Held:
+    with lease.held(store, "zone", owner, seconds=SHORT) as held:
+        return held
+
+
+def test_each_holder_has_a_higher_number_than_the_one_before(store: Folder) -> None:
+    held = [taken(store, owner) for owner in ("a", "b", "c")]
+    assert [each.token for each in held] == [1, 2, 3]
+    assert [each.before for each in held] == [Ended(), Ended("released", "a"), Ended("released", "b")]
+
+
+def test_a_lease_lasts_as_long_as_its_holder_beats(store: Folder) -> None:
+    came = threading.Event()
+
+    def wait_for_it() -> None:
+        with lease.held(store, "zone", "b", seconds=SHORT):
+            came.set()
+
+    with lease.held(store, "zone", "a", seconds=SHORT) as held:
+        waiting = threading.Thread(target=wait_for_it)
+        waiting.start()
+        assert not came.wait(4 * SHORT)
+        held.check()
+    waiting.join(10)
+    assert came.is_set()
+
+
+def test_those_who_wait_come_in_the_order_they_came(store: Folder) -> None:
+    order: list[str] = []
+    said: dict[str, list[str]] = {}
+    lined_up = {name: threading.Event() for name in "bcd"}
+
+    def come(name: str) -> None:
+        said[name] = []
+
+        def tell(line: str) -> None:
+            said[name].append(line)
+            lined_up[name].set()
+
+        with lease.held(store, "zone", name, tell, seconds=5):
+            order.append(name)
+
+    threads = []
+    with lease.held(store, "zone", "a", seconds=5):
+        for name in "bcd":
+            thread = threading.Thread(target=come, args=(name,))
+            threads.append(thread)
+            thread.start()
+            assert lined_up[name].wait(10)
+    for thread in threads:
+        thread.join(20)
+    assert order == ["b", "c", "d"]
+    assert said["b"][0].startswith("waiting for a (process ")
+    assert said["d"][0].endswith("who is at work in zone, after b, c")
+
+
+def test_who_stops_waiting_leaves_the_line_and_touches_nothing(store: Folder) -> None:
+    halt = threading.Event()
+    halt.set()
+    with lease.held(store, "zone", "a", seconds=5):
+        second = lease.held(store, "zone", "b", seconds=5, halt=halt)
+        with pytest.raises(Broken, match=r"^b stopped waiting for zone; nothing was touched\.$"), second:
+            raise AssertionError("it was never ours")
+        assert json.loads(store.document("zone")[0])["line"] == []
+
+
+SLEEPER = """
+import sys, threading
+from pathlib import Path
+from workspace import lease
+from workspace.errors import Refused
+from workspace.store import Folder
+
+with lease.held(Folder(Path(sys.argv[1])), "zone", "the sleeper", seconds=float(sys.argv[2])) as held:
+    print("mine", flush=True)
+    sys.stdin.readline()
+    try:
+        held.lost.wait(20)
+        held.check()
+    except Refused as error:
+        print(error, flush=True)
+"""
+
+
+@contextlib.contextmanager
+def sleeper(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", SLEEPER, str(folder), str(SHORT)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "mine\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_who_is_stopped_loses_its_lease_and_is_told_when_it_wakes_up(store: Folder, tmp_path: Path) -> None:
+    with sleeper(tmp_path) as process:
+        process.send_signal(signal.SIGSTOP)
+        with lease.held(store, "zone", "the next", seconds=SHORT) as held:
+            assert (held.token, held.before) == (2, Ended("expired", "the sleeper"))
+            process.send_signal(signal.SIGCONT)
+            told, _ = process.communicate("wake up\n", timeout=30)
+            held.check()
+    assert told.startswith("the sleeper no longer holds zone: its lease ended while it did not answer")
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_who_was_killed_is_not_waited_for(store: Folder, tmp_path: Path) -> None:
+    with sleeper(tmp_path) as process:
+        process.kill()
+        process.wait()
+        with lease.held(store, "zone", "the next", seconds=3600) as held:
+            assert held.before == Ended("died", "the sleeper")
+
+
+def test_a_holder_that_lost_it_does_not_take_it_from_the_next(store: Folder) -> None:
+    with lease.held(store, "zone", "a", seconds=SHORT) as held:
+        document = json.loads(store.document("zone")[0])
+        document |= {"token": 7, "holder": {**document["holder"], "id": "another", "owner": "b"}}
+        store.replace("zone", json.dumps(document).encode(), store.document("zone")[1])
+        assert held.lost.wait(10)
+        with pytest.raises(Refused, match="a no longer holds zone"):
+            held.check()
+    assert json.loads(store.document("zone")[0])["holder"]["owner"] == "b"
+    assert lease.holder(store, "zone").startswith("b (process ")
+
+
+def test_a_damaged_lease_lets_nobody_in(store: Folder) -> None:
+    store.replace("zone", b"{", "")
+    with pytest.raises(Broken, match=r"The lease zone in .* is damaged"):
+        taken(store, "a")
+
+
+def test_many_at_once_never_hold_it_together(store: Folder) -> None:
+    inside, together, tokens = threading.Semaphore(1), [], []
+
+    def come(name: str) -> None:
+        with lease.held(store, "zone", name, seconds=20) as held:
+            if not inside.acquire(blocking=False):
+                together.append(name)
+            tokens.append(held.token)
+            time.sleep(0.001)
+            inside.release()
+
+    threads = [threading.Thread(target=come, args=(f"run {n}",)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert together == []
+    assert tokens == list(range(1, 13))
+
+
+def test_a_process_knows_itself_to_be_alive_and_a_number_used_again_to_be_another() -> None:
+    me = {"host": lease._host(), "process": os.getpid(), "began": lease._began(os.getpid())}
+    assert not lease._is_dead(me)
+    assert lease._is_dead({**me, "began": "1"})
+    assert not lease._is_dead({**me, "began": "1", "host": "elsewhere"}), "of another machine nothing is certain"
