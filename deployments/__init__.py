@@ -13,7 +13,8 @@ EnvironmentName = Literal["world", "dev", "staging", "prod"]
 SOURCES = Path(__file__).resolve().parent.parent
 """The checkout: where the definitions are."""
 
-_DEFINITIONS = ("infra", "packages/app/infrastructure", "deployments")
+DEFINITIONS = ("infra", "packages/app/infrastructure", "deployments")
+"""The folders whose content a release is made from."""
 
 
 def environments() -> tuple[EnvironmentName, ...]:
@@ -33,8 +34,3 @@ def nodes(place: Environment, *, fresh: bool = False) -> tuple[Node, ...]:
     from deployments import catalogue
 
     return tuple(catalogue.nodes(place, fresh=fresh))
-
-
-def definitions() -> list[Path]:
-    """The folders whose content is what a release is made from."""
-    return [SOURCES / folder for folder in _DEFINITIONS]

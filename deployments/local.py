@@ -1,8 +1,10 @@
 """This checkout on this machine: where its state is, and its rehearsal as a process."""
 
+import getpass
 import hashlib
 import json
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,11 @@ def state() -> Path:
     checkout = hashlib.sha256(str(deployments.SOURCES).encode()).hexdigest()[:8]
     chosen = os.environ.get("MYSTIRA_STATE")
     return Path(chosen) if chosen else user_state_path("mystira-workspace") / checkout
+
+
+def person() -> str:
+    """Who is at work here: the user and the machine."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def addresses(state: Path) -> Path:

@@ -58,7 +58,8 @@ class Rehearsed:
                 self.addresses,
                 run=run,
                 sources=deployments.SOURCES,
-                definitions=deployments.definitions(),
+                folders=deployments.DEFINITIONS,
+                by=local.person(),
                 halt=halt,
             )
             try:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec
 
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 from prefect.states import Failed
@@ -21,6 +22,15 @@ def deployment_fits(environment: str) -> None:
             f"The deployment {flow_run.flow_name}/{name} was asked to work on {environment}, and nothing was touched; "
             f"run the deployment of {environment} instead."
         )
+
+
+def starter() -> str:
+    """Who or what started this run, as Prefect knows it, for the ledger."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    by = run.created_by.display_value if run and run.created_by else None
+    what = "schedule" if run and run.auto_scheduled else "request"
+    return f"{by or what} (flow run {flow_run.name or 'without a name'})"
 
 
 def told(function: Callable[P, Awaitable[State[Any]]]) -> Callable[P, Awaitable[State[Any]]]:

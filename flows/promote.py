@@ -31,9 +31,10 @@ async def promote(environment: EnvironmentName, fresh: bool = False) -> State[An
     """
     guard.deployment_fits(environment)
     place = deployments.find(environment)
-    async with target.opened(place, deployments.nodes(place, fresh=fresh), deployments.SOURCES) as step:
-        step.execution.begin()
+    nodes = deployments.nodes(place, fresh=fresh)
+    async with target.opened(place, nodes, deployments.SOURCES, deployments.DEFINITIONS) as step:
+        step.execution.begin(guard.starter())
         previews = await preview.plan(step)
         await approval.asked(step, previews)
         await settle.Settling(step).every(STAGES)
-        return await record.outcome(step, deployments.definitions())
+        return await record.outcome(step)

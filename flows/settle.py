@@ -150,9 +150,9 @@ async def stage(stage: Stage, environment: EnvironmentName, parts: Parts = Mappi
         return await settling.stage(stage, parts)
     guard.deployment_fits(environment)
     place = deployments.find(environment)
-    nodes, sources = deployments.nodes(place), deployments.SOURCES
-    async with target.opened(place, nodes, sources, lambda plan: plan.only(stage)) as step:
-        step.execution.begin()
+    nodes, sources, folders = deployments.nodes(place), deployments.SOURCES, deployments.DEFINITIONS
+    async with target.opened(place, nodes, sources, folders, lambda plan: plan.only(stage)) as step:
+        step.execution.begin(guard.starter())
         await approval.asked(step, await preview.plan(step))
         state = await Settling(step).alone(stage, parts)
         sentence = ending.sentence(step.execution)

@@ -1,6 +1,5 @@
 """Say what happened, so that a person and the next environment can rely on it."""
 
-from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import acreate_markdown_artifact
@@ -11,9 +10,9 @@ from workspace import ending
 from tasks.step import Step
 
 
-async def outcome(step: Step, definitions: list[Path]) -> State[Any]:
+async def outcome(step: Step) -> State[Any]:
     """Record how the run ended, prove its release when all of it succeeded, and return the state of the whole run."""
-    ended = ending.conclude(step.execution, definitions)
+    ended = ending.conclude(step.execution)
     markdown = as_markdown(step, ended.sentence)
     await acreate_markdown_artifact(key=f"result-{step.execution.place}", markdown=markdown)
     if not ended.success:

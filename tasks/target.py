@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import anyio.to_thread
@@ -25,6 +25,7 @@ async def opened(
     place: Environment,
     nodes: Iterable[Node],
     sources: Path,
+    folders: Sequence[str],
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> AsyncIterator[Step]:
     """A run of an environment's plan, alone in that environment until it is closed.
@@ -39,6 +40,7 @@ async def opened(
         addresses,
         run=run,
         sources=sources,
+        folders=folders,
         owner=f"flow run {flow_run.name or run}",
         narrow=narrow,
         say=get_run_logger().info,

@@ -1,12 +1,14 @@
 """How a run ended: one sentence a person on call can act on, and whether its release is proven."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from workspace import definitions
 from workspace.execution import Execution
-from workspace.node import Stage
-from workspace.release import digest_of
+from workspace.inputs import fingerprint
+from workspace.node import Kind, Node, Stage
+from workspace.outside import Outside, describe
+from workspace.release import Release
 from workspace.work import Outcome, Result
 
 _SHOWN = 5
@@ -21,20 +23,51 @@ class Ending:
     changed: bool
 
 
-def conclude(execution: Execution, definitions: Iterable[Path]) -> Ending:
-    """Record how the run ended, and prove its release when all of it succeeded and was verified.
-
-    `definitions` are the folders the release was made from.
-    """
+def conclude(execution: Execution) -> Ending:
+    """Record how the run ended, and prove its release when all of it succeeded and was verified."""
     outcomes = {result.outcome for result in execution.results.values()}
     success = all(outcome.is_success for outcome in outcomes)
     told = sentence(execution)
     if success and Stage.VERIFICATION in execution.plan.stages:
-        release = execution.release(digest_of(list(definitions)))
-        execution.ledger.prove(execution.run, execution.place, release)
-        told += f" Release {release.id} is proven in {execution.place}."
+        proven = release(execution)
+        execution.ledger.prove(execution.run, execution.place, proven)
+        told += f" Release {proven.id} is proven in {execution.place}."
     execution.end(told, success=success)
     return Ending(told, success, Outcome.CHANGED in outcomes)
+
+
+def release(execution: Execution) -> Release:
+    """What this run proved: the release it carried, or the one it built."""
+    if execution.plan.release is not None:
+        return execution.plan.release
+    kept = execution.definitions
+    return Release(
+        parts=execution.parts,
+        definitions=kept.digest if kept else "",
+        built_in=execution.place,
+        nodes=_nodes(execution),
+        commit=kept.commit.as_json() if kept else {},
+        tools=describe(execution.outside) if isinstance(execution.outside, Outside) else {},
+    )
+
+
+def _nodes(execution: Execution) -> dict[str, str]:
+    """What defines each node whose definition travels, with what differs between environments left out."""
+    found = {name: _defined(execution, node) for name, node in execution.plan.nodes.items()}
+    return {name: digest for name, digest in found.items() if digest}
+
+
+def _defined(execution: Execution, node: Node) -> str:
+    kept, settings = execution.definitions, node.settings
+    if node.kind is Kind.RECORD:
+        return fingerprint({name: settings.get(name) for name in ("type", "ttl")})
+    if node.kind is Kind.TEMPLATE:
+        return execution.results[node.id].content
+    if kept and node.kind is Kind.STACK:
+        return definitions.stack(kept.root, str(settings["root"]))
+    if kept and node.kind is Kind.WORKLOAD:
+        return definitions.workload(kept.root, str(settings["overlay"]))
+    return ""
 
 
 def sentence(execution: Execution) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from workspace import inputs
+from workspace.definitions import Kept
 from workspace.errors import Broken, Unsettled, WorkspaceError
 from workspace.ledger import Event, Ledger
 from workspace.node import TARGET, Kind, Node
 from workspace.plan import Plan
-from workspace.release import Release
 from workspace.work import Certainty, KindModule, Outcome, Preview, Result, Work, say_nothing
 
 
@@ -41,6 +41,7 @@ class Execution:
         kinds: Mapping[Kind, KindModule],
         sources: Path,
         state: Path,
+        definitions: Kept | None = None,
         replaced: Mapping[str, str | Mapping[str, Any]] | None = None,
         target: Mapping[str, Any] | None = None,
     ) -> None:
@@ -49,8 +50,9 @@ class Execution:
         self.results: dict[str, Result] = {}
         self.expected: dict[str, Expected] = {}
         self.ledger = ledger
-        self._outside = outside
         self._kinds = kinds
+        self.definitions = definitions
+        self.outside = outside
         self._sources = sources
         self._state = state
         self._replaced = replaced or {}
@@ -64,10 +66,11 @@ class Execution:
         """The environment's name."""
         return self.plan.environment.name
 
-    def begin(self) -> None:
-        """Record that the run starts, with everything that is planned."""
+    def begin(self, by: str = "") -> None:
+        """Record that the run starts, who started it, with what is planned and the release that is carried."""
         nodes = {name: {"kind": node.kind, "stage": node.stage} for name, node in self.plan.nodes.items()}
-        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes)
+        release = self.plan.release.id if self.plan.release else ""
+        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release)
 
     def end(self, sentence: str, *, success: bool) -> None:
         """Record how the run ended."""
@@ -105,7 +108,7 @@ class Execution:
             preview = self._still_expected(node, work) or self._preview(work)
             if not preview.is_empty:
                 self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
-            result = module.verify(work, module.apply(work, preview, self._outside), self._outside)
+            result = module.verify(work, module.apply(work, preview, self.outside), self.outside)
         except WorkspaceError:
             self._forget(name)
             raise
@@ -123,23 +126,22 @@ class Execution:
         culprits = sorted(need for need in self.plan.needs[name] if not self.results[need].outcome.is_success)
         return self._settle(name, Result(Outcome.BLOCKED, f"not started: {', '.join(culprits)} did not succeed"))
 
-    def release(self, definitions: str) -> Release:
-        """What this run proved: the release it carried, or the one it built."""
-        if self.plan.release is not None:
-            return self.plan.release
-        parts = {
+    @property
+    def parts(self) -> dict[str, str]:
+        """The content address of each image and package, as this run found or built them."""
+        return {
             name: self.results[name].content
             for name, node in self.plan.nodes.items()
             if node.kind in (Kind.IMAGE, Kind.PACKAGE)
         }
-        return Release(parts=parts, definitions=definitions, built_in=self.place)
 
     def _work(self, node: Node, given: inputs.Gives, say: Callable[[str], None]) -> Work:
         directory = self._state / "work" / self.place / node.id
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         settings = relocated(inputs.fill(node, {**self._below, **given}), self._replaced)
         carried = self.plan.carried.get(node.id, "")
-        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say)
+        kept = self.definitions.root if self.definitions else None
+        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept)
 
     def _given(self) -> inputs.Gives:
         with self._lock:
@@ -148,7 +150,7 @@ class Execution:
 
     def _preview(self, work: Work) -> Preview:
         try:
-            preview = self._kinds[work.node.kind].preview(work, self._outside)
+            preview = self._kinds[work.node.kind].preview(work, self.outside)
         except WorkspaceError:
             raise
         except Exception as error:

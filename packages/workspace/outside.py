@@ -225,7 +225,6 @@ def describe(outside: Outside) -> dict[str, str]:
     asked: dict[str, Callable[[], object]] = {
         "Terraform": lambda: outside.terraform.version(),
         "Docker engine": lambda: outside.engine.describe(),
-        "registry": lambda: outside.registry.describe(),
         "Kustomize": lambda: outside.kustomize.provenance(),
     }
     found: dict[str, str] = {}

@@ -2,11 +2,12 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from workspace import ending, kinds, patience, scheduler
+from workspace import definitions, ending, kinds, patience, scheduler
 from workspace.addresses import Addresses
+from workspace.definitions import Kept
 from workspace.ending import Ending
 from workspace.environment import WORLD, Environment
 from workspace.errors import Refused, WorkspaceError
@@ -26,7 +27,8 @@ def promote(
     *,
     run: str,
     sources: Path,
-    definitions: Iterable[Path],
+    folders: Sequence[str],
+    by: str = "",
     halt: threading.Event | None = None,
     say: Callable[[str], None] = say_nothing,
 ) -> Ending:
@@ -40,12 +42,13 @@ def promote(
             f"{place.name} waits for a person who approves its plan, which only its deployment asks for; nothing was "
             f"touched. Run promote/{place.name}."
         )
-    with opened(place, nodes, addresses, run=run, sources=sources, owner=f"run {run}", say=say) as execution:
-        execution.begin()
+    opening = opened(place, nodes, addresses, run=run, sources=sources, folders=folders, owner=f"run {run}", say=say)
+    with opening as execution:
+        execution.begin(by)
         scheduler.preview(execution)
         delays = patience.delays(addresses.poll_seconds)
         scheduler.settle(execution, Patience(delays, halt or threading.Event()))
-        return ending.conclude(execution, definitions)
+        return ending.conclude(execution)
 
 
 @contextlib.contextmanager
@@ -56,12 +59,15 @@ def opened(
     *,
     run: str,
     sources: Path,
+    folders: Sequence[str],
     owner: str,
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
     say: Callable[[str], None] = say_nothing,
 ) -> Iterator[Execution]:
     """A run of an environment's plan, alone in that environment until it is closed.
 
+    `folders` of the checkout `sources` hold the definitions: where the release is built they are kept as they are now,
+    and this run reads the copy; where it is carried the copy that was proven is read, wherever the checkout is by now.
     Waits for a run that is at work there, and says for whom. `narrow` may leave out nodes that were settled before.
     Refuses what `workspace.plan.draw` refuses, before anything is touched. Whatever ends it early is in the ledger.
     """
@@ -70,6 +76,7 @@ def opened(
         with ledger.hold(place.name, owner, say), _ending_told(ledger, run, place.name):
             plan = narrow(drawn(place, nodes, ledger))
             _refuse_unsettled(plan, ledger)
+            kept = _definitions(plan, sources, folders, addresses.state / "definitions")
             with Outside(addresses) as outside:
                 yield Execution(
                     plan,
@@ -79,6 +86,7 @@ def opened(
                     kinds=kinds.TABLE,
                     sources=sources,
                     state=addresses.state,
+                    definitions=kept,
                     replaced=addresses.sources,
                     target=addresses.facts(),
                 )
@@ -91,6 +99,12 @@ def drawn(place: Environment, nodes: Iterable[Node], ledger: Ledger) -> Plan:
     carried = ledger.proven(place.follows) if place.follows else None
     world = {} if place.name == WORLD else ledger.gives(WORLD)
     return draw(place, nodes, world, carried)
+
+
+def _definitions(plan: Plan, sources: Path, folders: Sequence[str], store: Path) -> Kept:
+    if plan.release is None:
+        return definitions.keep(sources, folders, store)
+    return definitions.kept(plan.release.definitions, folders, store, plan.release.built_in)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,7 @@
 """What travels: the content addresses that were proven together, moved onward as one unit."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from workspace.errors import Refused
@@ -15,11 +13,16 @@ class Release:
     """Parts by node id (`chain-image` → `sha256:…`), the digest of the definitions, and where it was built.
 
     Two releases with the same content have the same id, whatever they are called and whenever they were made.
+    `nodes` says what defines each stack, template, workload and record, environments' sizes left out; `commit` where
+    the checkout was; `tools` with which programs it was made: they tell of a release, its content says what it is.
     """
 
     parts: Mapping[str, str]
     definitions: str
     built_in: str
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    commit: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -39,26 +42,22 @@ class Release:
             "built_in": self.built_in,
             "definitions": self.definitions,
             "parts": dict(sorted(self.parts.items())),
+            "nodes": dict(sorted(self.nodes.items())),
+            "commit": dict(self.commit),
+            "tools": dict(sorted(self.tools.items())),
         }
 
 
 def from_json(value: Mapping[str, Any]) -> Release:
     """The release that `as_json` wrote; refused when its id does not fit its content."""
-    release = Release(parts=dict(value["parts"]), definitions=value["definitions"], built_in=value["built_in"])
+    release = Release(
+        parts=dict(value["parts"]),
+        definitions=value["definitions"],
+        built_in=value["built_in"],
+        nodes=dict(value["nodes"]),
+        commit=dict(value["commit"]),
+        tools=dict(value["tools"]),
+    )
     if release.id != value["id"]:
         raise Refused(f"Release {value['id']} is not what its id says (it is {release.id}); the record was altered.")
     return release
-
-
-def digest_of(folders: Iterable[Path]) -> str:
-    """One digest over all files below the folders: their relative names and their bytes, hidden files left out."""
-    total = hashlib.sha256()
-    for folder in folders:
-        for file in sorted(each for each in folder.rglob("*") if each.is_file() and not _hidden(each, folder)):
-            total.update(f"{folder.name}/{file.relative_to(folder)}\0".encode())
-            total.update(hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()
-
-
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)

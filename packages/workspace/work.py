@@ -76,8 +76,8 @@ class Work:
 
     `settings` are the node's own with every `Output` replaced by its value. `carried` is the content address that the
     release brings for this node, empty where it is built here. `directory` is private to this node and environment
-    (mode 0700) and outlives the run. `sources` is the root of the definitions (the checkout). `say` takes one line of
-    progress; it may be called from any thread.
+    (mode 0700) and outlives the run. `sources` is the checkout, where images and packages are built from; `definitions`
+    is the root of the kept copy of its definitions. `say` takes one line of progress; it may be called from any thread.
     """
 
     node: Node
@@ -87,6 +87,12 @@ class Work:
     sources: Path
     carried: str = ""
     say: Callable[[str], None] = say_nothing
+    kept: Path | None = None
+
+    @property
+    def definitions(self) -> Path:
+        """Where definitions are read: the kept copy, or the checkout where there is none."""
+        return self.kept or self.sources
 
 
 class KindModule(Protocol):

@@ -124,7 +124,7 @@ async def ours(execution: Any) -> float:
             await preview.plan(step)
             await settle.Settling(step).every(STAGES)
             ended = time.perf_counter()
-            await record.outcome(step, [])
+            await record.outcome(step)
             return ended
 
     return await race()

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace import ending, kinds, patience, promotion, scheduler
+from workspace import ending, patience, promotion, scheduler
 from workspace.addresses import Addresses
 from workspace.execution import Execution
 from workspace.ledger import Event as Told
 from workspace.ledger import Ledger
-from workspace.outside import Outside
 from workspace.rehearsal.server import Rehearsal
 from workspace.scheduler import Patience
 from workspace.work import Outcome
@@ -57,21 +56,19 @@ class Workspace:
 
     def promote(self, environment: str) -> Execution:
         place = deployments.find(environment)
-        plan = promotion.drawn(place, deployments.nodes(place), self.ledger)
-        with Outside(self.addresses) as outside:
-            execution = Execution(
-                plan,
-                run=f"run-{environment}",
-                outside=outside,
-                ledger=self.ledger,
-                kinds=kinds.TABLE,
-                sources=deployments.SOURCES,
-                state=self.folder / "runs",
-                replaced=self.addresses.sources,
-                target=self.addresses.facts(),
-            )
+        opening = promotion.opened(
+            place,
+            deployments.nodes(place),
+            self.addresses,
+            run=f"run-{environment}",
+            sources=deployments.SOURCES,
+            folders=deployments.DEFINITIONS,
+            owner="a test",
+        )
+        with opening as execution:
+            execution.begin("a test")
             scheduler.settle(execution, Patience(patience.delays(self.addresses.poll_seconds)))
-        ending.conclude(execution, deployments.definitions())
+            ending.conclude(execution)
         return execution
 
     def close(self) -> None:
@@ -121,7 +118,7 @@ def test_what_existed_before_was_adopted_and_nothing_in_it_lost(
 
 
 def test_what_runs_later_is_to_the_digest_what_dev_proved(first: dict[str, Execution], workspace: Workspace) -> None:
-    dev = first["dev"].release("").parts
+    dev = first["dev"].parts
     assert len(dev) == 6
     for environment in ("staging", "prod"):
         run = first[environment]
@@ -134,7 +131,7 @@ def test_what_runs_later_is_to_the_digest_what_dev_proved(first: dict[str, Execu
 
 def test_nothing_is_built_after_dev(first: dict[str, Execution]) -> None:
     for environment in ("staging", "prod"):
-        told = [first[environment].results[name].detail for name in first["dev"].release("").parts]
+        told = [first[environment].results[name].detail for name in first["dev"].parts]
         assert all("carried" in detail for detail in told), told
 
 

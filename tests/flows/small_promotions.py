@@ -115,7 +115,7 @@ def settled(nodes: Sequence[Node], folder: Path, delays: Sequence[float] = (0.01
             execution.begin()
             await preview.plan(step)
             await settle.Settling(step).every(STAGES)
-            return await record.outcome(step, [])
+            return await record.outcome(step)
 
     ran: Any = small_promotion
     told.state = asyncio.run(ran(return_state=True))

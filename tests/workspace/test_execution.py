@@ -115,7 +115,7 @@ def test_a_release_is_what_images_and_packages_became(tmp_path: Path) -> None:
     kinds: Mapping[Kind, Any] = {Kind.IMAGE: Things({})}
     run = Execution(plan, run="r", outside=None, ledger=Ledger(tmp_path), kinds=kinds, sources=tmp_path, state=tmp_path)
     run.apply("web-image")
-    assert run.release("d").parts == {"web-image": "c-3"}
+    assert run.parts == {"web-image": "c-3"}
 
 
 def test_a_rehearsal_brings_its_own_sources() -> None:

@@ -166,7 +166,7 @@ def test_previews_are_made_of_all_and_one_that_cannot_be_made_is_uncertain(tmp_p
 
 def test_a_run_that_failed_proves_nothing_and_says_so(tmp_path: Path) -> None:
     run, _ = settled([node("a", fails="no disk"), node("b", "a")], tmp_path)
-    ended = ending.conclude(run, [])
+    ended = ending.conclude(run)
     assert (ended.success, ended.changed) == (False, False)
     assert ended.sentence.startswith("promote/dev: 1 of 2 nodes failed. a failed: no disk. Not started because of that")
     assert run.ledger.proven("dev") is None
@@ -174,5 +174,5 @@ def test_a_run_that_failed_proves_nothing_and_says_so(tmp_path: Path) -> None:
 
 def test_a_release_is_proven_only_by_a_run_that_verified(tmp_path: Path) -> None:
     run, _ = settled([node("a")], tmp_path)
-    assert ending.conclude(run, []).success
+    assert ending.conclude(run).success
     assert run.ledger.proven("dev") is None, "the plan had no stage of verification"

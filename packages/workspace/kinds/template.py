@@ -108,7 +108,7 @@ def _asked(work: Work, outside: Any) -> _Asked:
 
 
 def _template(work: Work, outside: Any) -> Json:
-    file = work.sources / str(work.settings["template"])
+    file = work.definitions / str(work.settings["template"])
     if file.suffix == ".bicep":
         compiled: Json = outside.bicep.compile(file, work.say)
         return compiled
@@ -141,7 +141,7 @@ def _plain(work: Work) -> Json:
     """The values of the parameters file, and over them those of the settings; null leaves the template's default."""
     values: Json = {}
     if work.settings.get("parameters_file"):
-        said = _json(work.node.id, work.sources / str(work.settings["parameters_file"]))
+        said = _json(work.node.id, work.definitions / str(work.settings["parameters_file"]))
         for name, given in said.get("parameters", {}).items():
             values[name] = given.get("value", given)
     values.update(work.settings.get("parameters") or {})

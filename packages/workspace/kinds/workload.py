@@ -54,7 +54,7 @@ def verify(work: Work, result: Result, outside: Any) -> Result:
 
 def undo(work: Work, outside: Any) -> Result:
     """Put each Deployment and StatefulSet of the overlay back to its previous revision and wait for it."""
-    rendered = outside.kustomize.render(work.sources / work.settings["overlay"])
+    rendered = outside.kustomize.render(work.definitions / work.settings["overlay"])
     workloads = [each for each in rendered if each["kind"] in _HAS_REVISIONS]
     cluster = _cluster(work, outside)
     undone = []
@@ -80,7 +80,7 @@ def _wait(work: Work, cluster: Any, objects: Sequence[Mapping[str, Any]]) -> lis
 def _objects(work: Work, outside: Any) -> list[dict[str, Any]]:
     """The objects of the overlay as they are to be: pinned, with the settings in, and nothing left open."""
     settings = work.settings
-    rendered = outside.kustomize.render(work.sources / settings["overlay"], work.say)
+    rendered = outside.kustomize.render(work.definitions / settings["overlay"], work.say)
     _refuse_strangers(rendered, settings["namespace"], settings["overlay"])
     pinned = manifests.pinned(rendered, settings.get("images", {}), settings.get("external_images", ()))
     made = manifests.with_values(pinned, settings.get("set", ()))
