@@ -1,0 +1,283 @@
+"""Questions to the ledger of this workspace: what runs where, since when, from which commit, and who brought it there.
+
+Needs no Prefect server. The ledger is that of `--state`, else of MYSTIRA_STATE, else of this checkout on this machine.
+"""
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from workspace import history
+from workspace.errors import Refused, WorkspaceError
+from workspace.history import Fact, Proof
+from workspace.ledger import Ledger
+from workspace.work import Outcome
+
+import deployments
+from deployments import catalogue, local
+
+application = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+_APPS = {each.name for each in catalogue.APPS}
+
+State = Annotated[Path | None, typer.Option("--state", help="The folder of the ledger (`state` of the addresses).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@application.command()
+def releases(state: State = None, as_json: AsJson = False) -> None:
+    """Every release and where it was proven, newest first."""
+    with _asked(state) as ledger:
+        by_release: dict[str, list[Proof]] = {}
+        for proof in history.proofs(ledger):
+            by_release.setdefault(proof.release.id, []).append(proof)
+        if as_json:
+            _print_json({its: [_proof(each) for each in proofs] for its, proofs in by_release.items()})
+            return
+        table = _table("release", "commit", "built in", "proven in")
+        for its, proofs in by_release.items():
+            places = ", ".join(f"{each.environment} {_when(each.at)}" for each in _first_proofs(proofs))
+            table.add_row(its, _commit(proofs[0].release.commit), proofs[0].release.built_in, places)
+        _print(table, "No release is proven yet; run promote/dev first.")
+
+
+@application.command()
+def show(release: Annotated[str, typer.Argument(help="A release's id or the beginning of it, or an environment.")],
+         state: State = None, as_json: AsJson = False) -> None:  # fmt: skip
+    """Everything a release carries, where it comes from, and where it was proven."""
+    with _asked(state) as ledger:
+        found = history.named(ledger, release)
+        proofs = [each for each in history.proofs(ledger) if each.release.id == found.id]
+        if as_json:
+            _print_json({**found.as_json(), "proven": [_proof(each) for each in proofs]})
+            return
+        console.print(f"Release {found.id}, built in {found.built_in} from {_commit(found.commit)}", style="bold")
+        for each in _first_proofs(proofs):
+            console.print(f"  proven in {each.environment} {_when(each.at)}{_by(each.by)}")
+        table = _table("what", "name", "content")
+        for what, contents in (("part", found.parts), ("definition", found.nodes), ("tool", found.tools)):
+            for name, content in sorted(contents.items()):
+                table.add_row(what, name, _short(content))
+        table.add_row("definitions", "all of them", _short(found.definitions))
+        console.print(table)
+
+
+@application.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="An environment, or a release's id.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """In what two environments' proven releases, or two releases, differ."""
+    with _asked(state) as ledger:
+        one, other = history.named(ledger, first), history.named(ledger, second)
+        found = history.differences(one, other)
+        if as_json:
+            _print_json({"first": one.id, "second": other.id, "differences": found})
+            return
+        if one.id == other.id:
+            console.print(f"{first} and {second} have the same release, {one.id}.", style="green")
+            return
+        table = _table("what", "name", f"{first} ({one.id})", f"{second} ({other.id})")
+        for each in found:
+            table.add_row(each.what, each.name, _short(each.first) or "-", _short(each.second) or "-")
+        console.print(table)
+
+
+@application.command()
+def explain(
+    host: Annotated[str, typer.Argument(help="A public name, as api.staging.mystira.app.")],
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a host serves: which content and commit, promoted when and by whom, verified how."""
+    with _asked(state) as ledger:
+        environment, service = _owner_of(host)
+        told = _explained(ledger, host, environment, service)
+        if as_json:
+            _print_json(told)
+            return
+        grid = Table.grid(padding=(0, 2))
+        for name, value in told.items():
+            if value:
+                grid.add_row(Text(name.replace("_", " "), style="dim"), str(value))
+        console.print(grid)
+
+
+@application.command(name="history")
+def past(
+    environment: Annotated[str, typer.Argument(help="world, dev, staging or prod.")],
+    limit: Annotated[int, typer.Option(min=1, help="Show so many runs at most.")] = 20,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """The runs in an environment, newest first: when, by whom, with which release, and how they ended."""
+    with _asked(state) as ledger:
+        deployments.find(environment)
+        found = history.runs(ledger, environment)[:limit]
+        if as_json:
+            _print_json(found)
+            return
+        table = _table("began", "by", "release", "nodes", "how it ended")
+        for each in found:
+            nodes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(each.outcomes.items()))
+            colour = {True: "green", False: "red", None: "yellow"}[each.success]
+            ended = each.sentence or "not ended: at work, or killed"
+            approved = f" Approved by {each.approver}." if each.approver else ""
+            table.add_row(_when(each.began), each.by, each.release, nodes, Text(ended + approved, style=colour))
+        _print(table, f"Nothing ran in {environment} yet; run promote/{environment}.")
+
+
+@application.command()
+def check(state: State = None, as_json: AsJson = False) -> None:
+    """Read the whole ledger and check every byte of it."""
+    with _asked(state) as ledger:
+        counts = {environment: ledger.check(environment) for environment in ledger.environments()}
+        if as_json:
+            _print_json(counts)
+            return
+        for environment, count in counts.items():
+            console.print(f"{environment}: {count} entries, each as it was written", style="green")
+        if not counts:
+            console.print("The ledger is empty.", style="yellow")
+
+
+def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Mapping[str, Any]:
+    """What is known of a host, in the order a person asks; empty where nothing is."""
+    runner = service if service in _APPS else f"{service}-rollout"
+    facts = history.facts(ledger, environment, (runner, f"{service}-check", f"{service}-record"))
+    # what was blocked was not touched
+    brought = [fact for fact in facts.get(runner, []) if fact.outcome != Outcome.BLOCKED]
+    done, serving = history.changed(brought), history.succeeded(brought)
+    check = history.succeeded(facts.get(f"{service}-check", []))
+    if serving is None:
+        raise Refused(f"Nothing of {service} was ever promoted to {environment}; run promote/{environment} first.")
+    proven = [each for each in history.proofs(ledger) if serving.content in each.release.parts.values()]
+    here = [each for each in proven if each.environment == environment]
+    release = (here or proven)[0].release if proven else None
+    runs = {each.run: each for each in history.runs(ledger, environment)}
+    run = runs.get(done.run) if done else None
+    record = history.succeeded(facts.get(f"{service}-record", []))
+    return {
+        "host": host,
+        "environment": environment,
+        "service": service,
+        "serves": serving.content,
+        "doubt": _doubt(brought[-1], runs) if brought[-1] is not serving else "",
+        "commit": _commit(release.commit) if release else "unknown: a release with it was not proven",
+        "release": release.id if release else "",
+        "proven": "; ".join(f"{each.environment} {_when(each.at)}" for each in _first_proofs(proven)),
+        "promoted": f"{_when(done.at)}{_by(run.by if run else '')}: {done.detail}" if done else "",
+        "approved": f"by {run.approver}" if run and run.approver else "",
+        "verified": f"{_when(check.at)}: {check.detail}" if check else "never",
+        "record": record.detail if record else "",
+    }
+
+
+def _doubt(last: Fact, runs: Mapping[str, history.Run]) -> str:
+    """What came after the last success: since then it is not certain what is served."""
+    run = runs.get(last.run)
+    tried = f"{_when(last.at)}{_by(run.by if run else '')}: {last.outcome}, {last.detail}"
+    return f"{tried}; what is served since is not certain"
+
+
+def _owner_of(host: str) -> tuple[str, str]:
+    """The environment and the service behind a public name; refused with the names there are."""
+    known = {name: (e, s) for e in deployments.environments() for s, name in deployments.find(e).hosts.items()}
+    wanted = host.lower().removeprefix("https://").rstrip("/.")
+    if wanted not in known:
+        raise Refused(f"{host} is no host of this workspace; there are {', '.join(sorted(known))}.")
+    return known[wanted]
+
+
+def _first_proofs(proofs: Sequence[Proof]) -> list[Proof]:
+    """The earliest proof in each environment, in the order of time."""
+    first = {each.environment: each for each in proofs}
+    return sorted(first.values(), key=lambda each: each.at)
+
+
+@contextlib.contextmanager
+def _asked(state: Path | None) -> Iterator[Ledger]:
+    """The ledger that is asked; a failure ends the command with one sentence and a non-zero exit."""
+    try:
+        with contextlib.closing(Ledger(_folder(state))) as ledger:
+            yield ledger
+    except WorkspaceError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), style="bold red")
+        raise typer.Exit(1) from error
+
+
+def _folder(state: Path | None) -> Path:
+    """The folder of the ledger; that of the last `make rehearse` where nothing else ran in this checkout."""
+    usual = (local.state() / "runs", local.state() / "rehearse" / "runs")
+    if state is not None and not state.is_dir():
+        raise Refused(f"There is no folder {state}; give the `state` of an environment's addresses.")
+    found = state or next((each for each in usual if each.is_dir()), None)
+    if found is None:
+        raise Refused("Nothing ran in this checkout on this machine yet; give the folder of a ledger with --state.")
+    return found
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _print(table: Table, nothing: str) -> None:
+    console.print(table if table.row_count else nothing)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+def _proof(proof: Proof) -> dict[str, str]:
+    return {"environment": proof.environment, "at": proof.at, "run": proof.run, "by": proof.by}
+
+
+def _commit(commit: Mapping[str, Any]) -> str:
+    if not commit.get("id"):
+        return "no commit"
+    changed = "" if commit.get("clean") else ", with changes of its own"
+    return f"{str(commit['id'])[:12]}{changed} ({commit.get('author', '')}, {_when(str(commit.get('at', '')))})"
+
+
+def _when(at: str) -> str:
+    return at[:16].replace("T", " ")
+
+
+def _by(by: str) -> str:
+    return f" by {by}" if by else ""
+
+
+def _short(content: str) -> str:
+    """A digest cut to what tells two apart; other words as they are."""
+    digest = re.fullmatch(r"(sha256:)?([0-9a-f]{12})[0-9a-f]{20,}", content)
+    return f"{digest[1] or ''}{digest[2]}" if digest else content
+
+
+def main() -> None:
+    """Run the command; the entry point of `workspace`."""
+    application()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""What the ledger can be asked: runs, releases, and why a host serves what it serves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from workspace.errors import Refused
+from workspace.ledger import Entry, Event, Ledger
+from workspace.release import Release, from_json
+from workspace.work import Outcome
+
+_SHORTEST_PREFIX = 4
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run in one environment: when, by whom, with which release, and how it ended; times are UTC, ISO 8601.
+
+    `success` is None for a run that has not ended, or whose end nobody recorded. `outcomes` counts nodes by outcome.
+    """
+
+    run: str
+    environment: str
+    began: str
+    by: str
+    release: str = ""
+    ended: str = ""
+    success: bool | None = None
+    sentence: str = ""
+    approver: str = ""
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A release that was verified as a whole: where, when, in which run, started by whom."""
+
+    release: Release
+    environment: str
+    at: str
+    run: str
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One outcome of one node: what was done and what it is now, when, and in which run."""
+
+    node: str
+    outcome: str
+    detail: str
+    content: str
+    at: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something in which two releases differ; empty where one of them has nothing of the kind."""
+
+    what: str
+    name: str
+    first: str
+    second: str
+
+
+def runs(ledger: Ledger, environment: str) -> list[Run]:
+    """Every run in an environment, newest first."""
+    found: dict[str, list[Entry]] = {}
+    for entry in ledger.after(0, environment):
+        if entry.run:
+            found.setdefault(entry.run, []).append(entry)
+    return [_run(name, entries) for name, entries in reversed(found.items())]
+
+
+def proofs(ledger: Ledger) -> list[Proof]:
+    """Every proof of a release in any environment, newest first."""
+    found = []
+    for environment in ledger.environments():
+        entries = ledger.after(0, environment)
+        by = {entry.run: str(entry.body.get("by", "")) for entry in entries if entry.event is Event.STARTED}
+        found += [
+            Proof(from_json(entry.body["release"]), environment, entry.at, entry.run, by.get(entry.run, ""))
+            for entry in entries
+            if entry.event is Event.PROVEN
+        ]
+    return sorted(found, key=lambda proof: proof.at, reverse=True)
+
+
+def named(ledger: Ledger, name: str) -> Release:
+    """The release that an environment proved last, or the one whose id begins so; refused when it is not one."""
+    if name in ledger.environments():
+        if proven := ledger.proven(name):
+            return proven
+        raise Refused(f"No release is proven in {name} yet; run promote/{name} first.")
+    known = {proof.release.id: proof.release for proof in proofs(ledger)}
+    fitting = (
+        [release for its, release in known.items() if its.startswith(name)] if len(name) >= _SHORTEST_PREFIX else []
+    )
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise Refused(f"{name!r} is the beginning of {len(fitting)} releases; give more of it.")
+    there = ", ".join(known) or "none yet"
+    raise Refused(f"There is no release or environment {name!r}; releases are {there}.")
+
+
+def differences(first: Release, second: Release) -> list[Difference]:
+    """In what two releases differ, parts first, then definitions, then where they come from and what made them."""
+    found = []
+    for what, ours, theirs in (
+        ("part", first.parts, second.parts),
+        ("definition", first.nodes, second.nodes),
+        ("commit", {"commit": first.commit.get("id", "")}, {"commit": second.commit.get("id", "")}),
+        ("tool", first.tools, second.tools),
+    ):
+        for name in sorted(ours.keys() | theirs.keys()):
+            one, other = str(ours.get(name, "")), str(theirs.get(name, ""))
+            if one != other:
+                found.append(Difference(what, name, one, other))
+    return found
+
+
+def facts(ledger: Ledger, environment: str, nodes: Sequence[str]) -> dict[str, list[Fact]]:
+    """Every outcome of each of these nodes, oldest first; nodes that never had one are left out."""
+    found: dict[str, list[Fact]] = {}
+    for entry in ledger.after(0, environment):
+        if entry.node in nodes and entry.event is Event.OUTCOME:
+            found.setdefault(entry.node, []).append(_fact(entry))
+    return found
+
+
+def succeeded(its: Sequence[Fact]) -> Fact | None:
+    """The last success among the outcomes of a node."""
+    return next((fact for fact in reversed(its) if Outcome(fact.outcome).is_success), None)
+
+
+def changed(its: Sequence[Fact]) -> Fact | None:
+    """The last outcome of a node by which something was done."""
+    return next((fact for fact in reversed(its) if fact.outcome == Outcome.CHANGED), None)
+
+
+def _fact(entry: Entry) -> Fact:
+    body = entry.body
+    return Fact(entry.node, str(body["outcome"]), str(body["detail"]), str(body["content"]), entry.at, entry.run)
+
+
+def _run(name: str, entries: Sequence[Entry]) -> Run:
+    told: dict[Event, Entry] = {entry.event: entry for entry in entries}
+    outcomes: dict[str, str] = {e.node: str(e.body["outcome"]) for e in entries if e.event is Event.OUTCOME}
+    counts: dict[str, int] = {}
+    for outcome in outcomes.values():
+        counts[outcome] = counts.get(outcome, 0) + 1
+    started = _body(told.get(Event.STARTED))
+    ended = _body(told.get(Event.ENDED))
+    proven = _body(told.get(Event.PROVEN)).get("release", {})
+    return Run(
+        run=name,
+        environment=entries[0].environment,
+        began=entries[0].at,
+        by=str(started.get("by", "")),
+        release=str(proven.get("id") or started.get("release", "")),
+        ended=told[Event.ENDED].at if Event.ENDED in told else "",
+        success=ended.get("success"),
+        sentence=str(ended.get("sentence", "")),
+        approver=str(_body(told.get(Event.APPROVED)).get("approver", "")),
+        outcomes=counts,
+    )
+
+
+def _body(entry: Entry | None) -> Mapping[str, Any]:
+    return entry.body if entry else {}
