@@ -130,6 +130,7 @@ def _world(place: Environment) -> Iterator[Node]:
             f"Microsoft.Network/dnsZones {place.names['zone']}",
             f"Microsoft.Resources/resourceGroups {place.names['zone-group']}",
         ),
+        shares=("zone",),
         about="the public zone, one for all environments",
     )
     yield replace(
@@ -138,6 +139,7 @@ def _world(place: Environment) -> Iterator[Node]:
             {"resource_group_name": Output("zone", "resource_group_name")}, needs=("state-backend",),
         ),
         owns=(f"Microsoft.ContainerRegistry/registries {place.names['registry']}",),
+        shares=("registry",),
         about="the registry, one for all environments",
     )  # fmt: skip
     yield Node(
@@ -257,6 +259,7 @@ def _container(place: Environment, service: Container, *, fresh: bool) -> Iterat
             "fresh": fresh,
             "login_server": Output("world/registry", "login_server"),
         },
+        shares=("registry",),
     )
     yield from _in_cluster(place, service)
 
@@ -426,6 +429,7 @@ def _record(
         needs=frozenset({"world/zone"}),
         settings=where | what | settings,
         owns=(f"record {host} {kind}",),
+        shares=("zone",),
     )
 
 

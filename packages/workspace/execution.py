@@ -17,6 +17,7 @@ from workspace.errors import Broken, Unsettled, WorkspaceError
 from workspace.ledger import Event, Ledger
 from workspace.node import TARGET, Kind, Node
 from workspace.plan import Plan
+from workspace.sharing import Sharing
 from workspace.work import Certainty, KindModule, Outcome, Preview, Result, Work, say_nothing
 
 
@@ -59,6 +60,7 @@ class Execution:
         self._below: inputs.Gives = {**plan.world, TARGET: target or {}}
         self._lock = threading.Lock()
         self._began: dict[str, float] = {}
+        self._sharing = Sharing(ledger, f"{plan.environment.name} (run {run})")
         self._before = ledger.gives(plan.environment.name)
 
     @property
@@ -106,9 +108,11 @@ class Execution:
         try:
             work = self._work(node, self._given(), say)
             preview = self._still_expected(node, work) or self._preview(work)
-            if not preview.is_empty:
-                self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
-            result = module.verify(work, module.apply(work, preview, self.outside), self.outside)
+            with self._sharing.holding(() if preview.is_empty else node.shares, say):
+                if not preview.is_empty:
+                    self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
+                applied = module.apply(work, preview, self.outside)
+            result = module.verify(work, applied, self.outside)
         except WorkspaceError:
             self._forget(name)
             raise

@@ -25,7 +25,7 @@ from workspace.work import say_nothing
 SECONDS = 30.0
 """How long a lease lasts without a beat; a holder beats three times as often. An Azure blob lease lasts 15 to 60 s."""
 
-_LOOK_SECONDS = 0.2
+_FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS, _GROWTH = 0.02, 0.5, 1.4
 _BEATS = 3
 
 Say = Callable[[str], None]
@@ -104,6 +104,7 @@ class _Line:
         self._told = ""
 
     def wait(self, say: Say, halt: threading.Event) -> Held:
+        pause = _FIRST_LOOK_SECONDS
         while True:
             lease, version = _read(self._store, self._name)
             before = self._passed(lease)
@@ -112,7 +113,8 @@ class _Line:
                     return self._take(lease, version, before)
                 self._stand(lease, version)
             self._tell(lease, say)
-            if halt.wait(_LOOK_SECONDS):
+            pause = min(_LONGEST_LOOK_SECONDS, pause * _GROWTH)
+            if halt.wait(pause):
                 self._leave()
                 raise Broken(f"{self._owner} stopped waiting for {self._name}; nothing was touched.")
 

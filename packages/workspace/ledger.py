@@ -138,6 +138,12 @@ class Ledger:
             finally:
                 journal.leave()
 
+    @contextlib.contextmanager
+    def share(self, name: str, owner: str, say: Callable[[str], None] = say_nothing) -> Iterator[lease.Held]:
+        """Be the only writer of something that several environments write to; wait in line for it, saying for whom."""
+        with lease.held(self._store, f"{name}.shared.lease", owner, say, seconds=self._seconds) as taken:
+            yield taken
+
     def check(self, environment: str) -> int:
         """Read an environment's entries again from the first on and check every byte; how many there are.
 

@@ -70,8 +70,9 @@ class Node:
     """One thing that can be previewed, applied and verified.
 
     `needs` names the nodes it waits for; every `Output` in `settings` is a need too. `owns` names what nobody else may
-    own, as `record publisher.mystira.app A` or `name mystira-dev-aks`. `part` says to which part of its stage it
-    belongs, where the stage has parts.
+    own, as `record publisher.mystira.app A` or `name mystira-dev-aks`. `shares` names what several environments write
+    to, as `zone`: only one of them at a time. `part` says to which part of its stage it belongs, where the stage has
+    parts.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Node:
     owns: tuple[str, ...] = ()
     about: str = ""
     part: Part | None = None
+    shares: tuple[str, ...] = ()
 
     @property
     def all_needs(self) -> frozenset[str]:

@@ -1,0 +1,48 @@
+"""What several environments write to: one run holds it at a time, however many of its nodes are at work there."""
+
+import contextlib
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from workspace.lease import Held
+from workspace.ledger import Ledger
+
+
+class Sharing:
+    """The shared things that one run holds. The first node that writes takes the lease, the last lets it go."""
+
+    def __init__(self, ledger: Ledger, owner: str) -> None:
+        self._ledger, self._owner = ledger, owner
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._counts: Counter[str] = Counter()
+        self._open: dict[str, tuple[contextlib.ExitStack, Held]] = {}
+
+    @contextlib.contextmanager
+    def holding(self, names: Iterable[str], say: Callable[[str], None]) -> Iterator[None]:
+        """Hold all of them, in the same order everywhere, so that two runs never wait for each other.
+
+        Refused when one was lost while we held it.
+        """
+        with contextlib.ExitStack() as stack:
+            for name in sorted(names):
+                stack.enter_context(self._one(name, say))
+            yield
+
+    @contextlib.contextmanager
+    def _one(self, name: str, say: Callable[[str], None]) -> Iterator[None]:
+        with self._locks[name]:
+            if not self._counts[name]:
+                stack = contextlib.ExitStack()
+                held = stack.enter_context(self._ledger.share(name, self._owner, say))
+                self._open[name] = (stack, held)
+            self._counts[name] += 1
+            held = self._open[name][1]
+        try:
+            held.check()
+            yield
+        finally:
+            with self._locks[name]:
+                self._counts[name] -= 1
+                if not self._counts[name]:
+                    self._open.pop(name)[0].close()
