@@ -24,15 +24,16 @@ STAGES = {
 
 @flow(name="promote", flow_run_name="promote-{environment}", persist_result=False)
 @guard.told
-async def promote(environment: EnvironmentName, fresh: bool = False) -> State[Any]:
+async def promote(environment: EnvironmentName, fresh: bool = False, release: str = "") -> State[Any]:
     """Bring one environment to its release: dev builds one, the others carry what the one before proved.
 
-    `fresh` builds every image and package again, even where nothing of ours changed.
+    `fresh` builds every image and package again, even where nothing of ours changed. `release` asks for a release by
+    its id, or the beginning of it, instead of the one that was proven last.
     """
     guard.deployment_fits(environment)
     place = deployments.find(environment)
     nodes = deployments.nodes(place, fresh=fresh)
-    async with target.opened(place, nodes, deployments.SOURCES, deployments.DEFINITIONS) as step:
+    async with target.opened(place, nodes, deployments.SOURCES, deployments.DEFINITIONS, release=release) as step:
         step.execution.begin(guard.starter())
         previews = await preview.plan(step)
         await approval.asked(step, previews)

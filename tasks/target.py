@@ -27,6 +27,7 @@ async def opened(
     sources: Path,
     folders: Sequence[str],
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
+    release: str = "",
 ) -> AsyncIterator[Step]:
     """A run of an environment's plan, alone in that environment until it is closed.
 
@@ -42,6 +43,7 @@ async def opened(
         sources=sources,
         folders=folders,
         owner=f"flow run {flow_run.name or run}",
+        release=release,
         narrow=narrow,
         say=get_run_logger().info,
     )

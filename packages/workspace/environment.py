@@ -13,12 +13,14 @@ class Environment:
 
     `follows` names the environment whose proven release is carried here; where it is empty the release is built here.
     `regions`, `hosts` and `names` are looked up by what they are for (`cluster`, `api`, `app-group`); `sizes` holds,
-    per node, what else differs between environments.
+    per node, what else differs between environments. `soak_hours` is how long a release must have stood, proven, in the
+    environment before.
     """
 
     name: str
     follows: str = ""
     needs_approval: bool = False
+    soak_hours: float = 0.0
     regions: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)

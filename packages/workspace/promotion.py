@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from workspace import definitions, ending, kinds, patience, scheduler
+from workspace import carried, definitions, ending, kinds, patience, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -29,6 +29,7 @@ def promote(
     sources: Path,
     folders: Sequence[str],
     by: str = "",
+    release: str = "",
     halt: threading.Event | None = None,
     say: Callable[[str], None] = say_nothing,
 ) -> Ending:
@@ -42,7 +43,17 @@ def promote(
             f"{place.name} waits for a person who approves its plan, which only its deployment asks for; nothing was "
             f"touched. Run promote/{place.name}."
         )
-    opening = opened(place, nodes, addresses, run=run, sources=sources, folders=folders, owner=f"run {run}", say=say)
+    opening = opened(
+        place,
+        nodes,
+        addresses,
+        run=run,
+        sources=sources,
+        folders=folders,
+        owner=f"run {run}",
+        release=release,
+        say=say,
+    )
     with opening as execution:
         execution.begin(by)
         scheduler.preview(execution)
@@ -61,6 +72,7 @@ def opened(
     sources: Path,
     folders: Sequence[str],
     owner: str,
+    release: str = "",
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
     say: Callable[[str], None] = say_nothing,
 ) -> Iterator[Execution]:
@@ -68,13 +80,14 @@ def opened(
 
     `folders` of the checkout `sources` hold the definitions: where the release is built they are kept as they are now,
     and this run reads the copy; where it is carried the copy that was proven is read, wherever the checkout is by now.
-    Waits for a run that is at work there, and says for whom. `narrow` may leave out nodes that were settled before.
+    `release` asks for one by its id instead of the last that was proven. Waits for a run that is at work there, and
+    says for whom. `narrow` may leave out nodes that were settled before.
     Refuses what `workspace.plan.draw` refuses, before anything is touched. Whatever ends it early is in the ledger.
     """
     ledger = Ledger(addresses.state)
     try:
         with ledger.hold(place.name, owner, say), _ending_told(ledger, run, place.name):
-            plan = narrow(drawn(place, nodes, ledger))
+            plan = narrow(drawn(place, nodes, ledger, release))
             _refuse_unsettled(plan, ledger)
             kept = _definitions(plan, sources, folders, addresses.state / "definitions")
             with Outside(addresses) as outside:
@@ -94,11 +107,11 @@ def opened(
         ledger.close()
 
 
-def drawn(place: Environment, nodes: Iterable[Node], ledger: Ledger) -> Plan:
-    """The plan for an environment, with the release that it carries where it follows another."""
-    carried = ledger.proven(place.follows) if place.follows else None
+def drawn(place: Environment, nodes: Iterable[Node], ledger: Ledger, release: str = "") -> Plan:
+    """The plan for an environment, with the release that it carries where it follows another: the last, or this one."""
+    chosen = carried.release(ledger, place, release)
     world = {} if place.name == WORLD else ledger.gives(WORLD)
-    return draw(place, nodes, world, carried)
+    return draw(place, nodes, world, chosen)
 
 
 def _definitions(plan: Plan, sources: Path, folders: Sequence[str], store: Path) -> Kept:

@@ -1,0 +1,61 @@
+"""Which release an environment is to carry: the last one proven before it, or the one that was asked for."""
+
+import datetime
+
+from workspace import history
+from workspace.environment import Environment
+from workspace.errors import Refused
+from workspace.history import Proof
+from workspace.ledger import Ledger
+from workspace.release import Release
+
+
+def release(
+    ledger: Ledger, place: Environment, wanted: str = "", now: datetime.datetime | None = None
+) -> Release | None:
+    """The release to carry to this environment; None where it builds its own.
+
+    Refused, before anything is touched: a release that the environment before never proved as a whole (unknown ones,
+    those that would skip an environment), one that has not stood there for the time this one asks for (`soak_hours`),
+    and any named release where releases are built. Without a name it is the one proven there last, None when there is
+    none: the plan says then what to do.
+    """
+    if not place.follows:
+        if wanted:
+            raise Refused(f"{place.name} builds its own release, so it cannot be told to carry {wanted}.")
+        return None
+    proofs = [proof for proof in history.proofs(ledger) if proof.environment == place.follows]
+    chosen = _named(ledger, place, wanted, proofs) if wanted else (proofs[0].release if proofs else None)
+    if chosen is not None:
+        _check_soaked(place, chosen, proofs, now or datetime.datetime.now(datetime.UTC))
+    return chosen
+
+
+def _named(ledger: Ledger, place: Environment, wanted: str, proofs: list[Proof]) -> Release:
+    found = history.named(ledger, wanted)
+    if any(proof.release.id == found.id for proof in proofs):
+        return found
+    where = sorted({proof.environment for proof in history.proofs(ledger) if proof.release.id == found.id})
+    raise Refused(
+        f"Release {found.id} was proven in {', '.join(where)} and never in {place.follows}, which {place.name} "
+        f"follows; nothing was touched. Promote it to {place.follows} first."
+    )
+
+
+def _check_soaked(place: Environment, chosen: Release, proofs: list[Proof], now: datetime.datetime) -> None:
+    """Refuse a release that was proven too short a time ago, counted from its first proof in the environment before."""
+    first = min(proof.at for proof in proofs if proof.release.id == chosen.id)
+    # A clock that went back makes the time short, never long.
+    stood = max(datetime.timedelta(0), now - datetime.datetime.fromisoformat(first))
+    asked = datetime.timedelta(hours=place.soak_hours)
+    if stood < asked:
+        left = asked - stood
+        raise Refused(
+            f"Release {chosen.id} has stood in {place.follows} for {_hours(stood)} and {place.name} asks for "
+            f"{_hours(asked)}; nothing was touched. Run promote/{place.name} again in {_hours(left)}."
+        )
+
+
+def _hours(time: datetime.timedelta) -> str:
+    minutes = -(-int(time.total_seconds()) // 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"

@@ -1,0 +1,76 @@
+"""Which release an environment carries, and which it refuses before anything is touched."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+from workspace import carried
+from workspace.environment import Environment
+from workspace.errors import Refused
+from workspace.ledger import Ledger
+from workspace.release import Release
+
+OLD, NEW = (Release({"web-image": f"sha256:{digit * 64}"}, "d", "dev") for digit in "12")
+DEV, STAGING = Environment("dev"), Environment("staging", follows="dev")
+PROD = Environment("prod", follows="staging")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Both were proven in dev, the old one in staging too."""
+    made = Ledger(tmp_path)
+    for environment, release in (("dev", OLD), ("staging", OLD), ("dev", NEW)):
+        made.prove("r", environment, release)
+    return made
+
+
+def test_the_last_proven_before_is_carried(ledger: Ledger) -> None:
+    assert carried.release(ledger, STAGING) == NEW
+    assert carried.release(ledger, PROD) == OLD
+
+
+def test_one_can_be_asked_for_by_its_id_or_the_beginning_of_it(ledger: Ledger) -> None:
+    assert carried.release(ledger, STAGING, OLD.id) == OLD
+    assert carried.release(ledger, STAGING, OLD.id[:6]) == OLD
+
+
+def test_where_releases_are_built_none_is_carried_and_none_can_be_asked_for(ledger: Ledger) -> None:
+    assert carried.release(ledger, DEV) is None
+    with pytest.raises(Refused, match=r"^dev builds its own release, so it cannot be told to carry"):
+        carried.release(ledger, DEV, OLD.id)
+
+
+def test_a_release_that_skips_an_environment_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Refused, match=rf"^Release {NEW.id} was proven in dev and never in staging, which prod follows"):
+        carried.release(ledger, PROD, NEW.id)
+
+
+def test_a_release_nobody_proved_is_refused_with_those_there_are(ledger: Ledger) -> None:
+    with pytest.raises(
+        Refused, match=f"There is no release or environment 'feedbeef'; releases are {NEW.id}, {OLD.id}"
+    ):
+        carried.release(ledger, STAGING, "feedbeef")
+
+
+def test_nothing_proven_yet_is_left_to_the_plan(tmp_path: Path) -> None:
+    assert carried.release(Ledger(tmp_path), STAGING) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "left"),
+    [(0.0, "8 h 00 min"), (7.5, "0 h 30 min"), (7.999, "0 h 01 min"), (-3.0, "8 h 00 min")],
+)
+def test_a_release_that_has_not_stood_long_enough_is_refused_with_the_time_left(
+    ledger: Ledger, hours: float, left: str
+) -> None:
+    proven = datetime.datetime.fromisoformat(ledger.after(0, "staging")[0].at)
+    place = Environment("prod", follows="staging", soak_hours=8)
+    with pytest.raises(Refused, match=rf"prod asks for 8 h 00 min; nothing was touched\. Run .* again in {left}\.$"):
+        carried.release(ledger, place, now=proven + datetime.timedelta(hours=hours))
+
+
+def test_a_release_that_has_stood_long_enough_is_carried_counted_from_its_first_proof(ledger: Ledger) -> None:
+    proven = datetime.datetime.fromisoformat(ledger.after(0, "staging")[0].at)
+    ledger.prove("r2", "staging", OLD)
+    place = Environment("prod", follows="staging", soak_hours=8)
+    assert carried.release(ledger, place, now=proven + datetime.timedelta(hours=8)) == OLD
