@@ -57,6 +57,10 @@ quick: $(READY) ## the library's tests that start no program
 conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had
 	@$(PYTHON) -m pytest -m docker
 
+.PHONY: kill-matrix
+kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points and promoted again   [SAMPLE=n, SEED=n]
+	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/cases.py --jobs $(shell nproc) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
 	@$(PYTHON) tests/bench/race.py

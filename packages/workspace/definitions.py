@@ -54,6 +54,7 @@ def keep(root: Path, folders: Sequence[str], store: Path) -> Kept:
     target = store / digest
     if target.is_dir():
         return Kept(target, digest, commit.of(root))
+    store.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = store / f".{digest}.{uuid.uuid4().hex[:8]}"
     for name, file in _files(root, folders):
         copied = partial / name

@@ -1,0 +1,20 @@
+"""A sample of the kill matrix, another one each time; `make kill-matrix` runs all of it."""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from cases import Matrix
+
+pytestmark = [pytest.mark.slow, pytest.mark.contract, pytest.mark.timeout(400)]
+SEED = int(os.environ.get("KILL_SEED", "0")) or int(time.time())
+
+
+def test_a_sample_of_kills_leaves_nothing_half_done_and_does_nothing_twice(tmp_path: Path) -> None:
+    matrix = Matrix(tmp_path)
+    matrix.prepare(SEED, ("dev",))
+    cases = random.Random(SEED).sample(matrix.cases, 2)
+    verdicts = [matrix.run(case, number) for number, case in enumerate(cases)]
+    assert {str(each.case): each.wrong for each in verdicts if each.wrong} == {}, f"KILL_SEED={SEED}"
