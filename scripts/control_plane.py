@@ -143,7 +143,12 @@ def apt(work: Path, *words: str) -> list[str]:
         # As root, apt would read with a user who may not enter this folder.
         "APT::Sandbox::User": "root",
     }
-    return ["apt-get", "--quiet", *(part for name, value in options.items() for part in ("-o", f"{name}={value}")), *words]
+    return [
+        "apt-get",
+        "--quiet",
+        *(part for name, value in options.items() for part in ("-o", f"{name}={value}")),
+        *words,
+    ]
 
 
 def machine_sources() -> Iterator[str]:
@@ -158,7 +163,9 @@ def machine_sources() -> Iterator[str]:
 
 def paragraph(line: str) -> str:
     """A line `deb [signed-by=…] address suite components` in the newer form; nothing for another line."""
-    found = re.match(r"\s*deb(?:-src)?\s+(?:\[(?P<options>[^]]*)\]\s*)?(?P<address>\S+)\s+(?P<suite>\S+)\s+(?P<rest>.*)", line)
+    found = re.match(
+        r"\s*deb(?:-src)?\s+(?:\[(?P<options>[^]]*)\]\s*)?(?P<address>\S+)\s+(?P<suite>\S+)\s+(?P<rest>.*)", line
+    )
     if found is None:
         return ""
     signed = re.search(r"signed-by=(\S+)", found["options"] or "")
@@ -169,7 +176,9 @@ def paragraph(line: str) -> str:
 def mirror(paragraphs: Iterator[str]) -> Mirror:
     """Where the machine reads Debian's main suite; a machine that does not read Debian is refused."""
     for text in paragraphs:
-        fields = {name.lower(): value.split() for name, value in re.findall(r"^([\w-]+):[ \t]*(.*)$", text, re.MULTILINE)}
+        fields = {
+            name.lower(): value.split() for name, value in re.findall(r"^([\w-]+):[ \t]*(.*)$", text, re.MULTILINE)
+        }
         of_debian = any(suite in fields.get("suites", []) for suite in debian_suites())
         if of_debian and "main" in fields.get("components", []) and fields.get("enabled") != ["no"]:
             return Mirror(tuple(fields["uris"]), str(KEYRING))
@@ -281,7 +290,9 @@ def run(command: Sequence[str], where: Path, complaint: str, told: Mapping[str, 
     with log.open("a") as said:
         said.write(f"$ {' '.join(command)}\n")
         said.flush()
-        done = subprocess.run(command, cwd=where, env=told, stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, cwd=where, env=told, stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=False
+        )
     if done.returncode != 0:
         last = " ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
         raise Failed(f"{complaint} ({command[0]} ended with {done.returncode}: {last[-400:]}); all of it is in {log}.")

@@ -28,7 +28,7 @@ from workspace.rehearsal.serving import Certificate, certificate
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-import control_plane  # noqa: E402  the scripts are no package
+import control_plane
 
 Body = dict[str, Any]
 

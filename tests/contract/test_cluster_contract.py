@@ -11,7 +11,7 @@ from clusters_here import APPLY, JSON, MERGE, STRATEGIC, Place, all_of, path_of
 
 Body = dict[str, Any]
 
-DEFINED = "conformance.mystira.app"
+OLD_500 = pytest.mark.since(21, "what is no object of the kind ends in a 500 of the merge")
 
 
 def failure(answer: Any) -> tuple[int, str]:
@@ -179,7 +179,7 @@ def test_an_object_without_a_name_is_invalid(place: Place) -> None:
     assert answer.causes == [("metadata.name", "FieldValueRequired")]
 
 
-@pytest.mark.parametrize("given", [b"{", b"[]", b"null", b'{"data": {"a": 1}}', b'{"data": []}'])
+@pytest.mark.parametrize("given", [b"{", b"[]", b'{"data": {"a": 1}}', b'{"data": []}'])
 def test_a_body_that_is_no_object_of_its_kind_is_a_bad_request(place: Place, given: bytes) -> None:
     assert failure(place.ask("POST", place.at("configmaps"), given)) == (400, "BadRequest")
 
@@ -242,7 +242,8 @@ def test_a_deletion_whose_precondition_fails_is_a_conflict(place: Place, field: 
     place.put(body)
     answer = place.ask("DELETE", path_of(body), {"preconditions": {field: "1"}})
     assert failure(answer) == (409, "Conflict")
-    assert "Precondition failed" in answer.body["message"]
+    assert "in the precondition (1) does not match the" in answer.body["message"]
+    assert answer.body["message"].startswith(f'Operation cannot be fulfilled on ConfigMap "kept-{field.lower()}": ')
     assert place.ask("GET", path_of(body)).status == 200
 
 
@@ -275,7 +276,10 @@ def test_a_merge_patch_replaces_lists_and_null_removes(place: Place) -> None:
 def test_a_strategic_patch_merges_containers_by_name(place: Place) -> None:
     body = place.workload("strategic", replicas=0, container={"ports": [{"containerPort": 80}]})
     place.put(body)
-    containers = [{"name": "main", "image": "registry.invalid/other:1"}, {"name": "side", "image": "registry.invalid/s:1"}]
+    containers = [
+        {"name": "main", "image": "registry.invalid/other:1"},
+        {"name": "side", "image": "registry.invalid/s:1"},
+    ]
     answer = place.ask("PATCH", path_of(body), {"spec": {"template": {"spec": {"containers": containers}}}}, STRATEGIC)
     found = {each["name"]: each for each in answer.body["spec"]["template"]["spec"]["containers"]}
     assert found.keys() == {"main", "side"}
@@ -419,6 +423,15 @@ def test_a_field_of_another_manager_is_a_conflict_with_its_cause(place: Place) -
     assert answer.body["details"] == {"causes": [cause]}
 
 
+def test_a_plain_creator_owns_what_it_said_and_the_maps_it_made(place: Place) -> None:
+    body = place.made("ConfigMap", "by-post", data={"a": "1"}, metadata={"labels": {"x": "y"}})
+    live = place.ask("POST", all_of(body), body, fieldManager="maker").body
+    (entry,) = live["metadata"]["managedFields"]
+    assert (entry["manager"], entry["operation"]) == ("maker", "Update")
+    maps = {"f:data": {".": {}, "f:a": {}}, "f:metadata": {"f:labels": {".": {}, "f:x": {}}}}
+    assert entry["fieldsV1"] == maps
+
+
 def test_several_conflicts_are_told_by_manager(place: Place) -> None:
     place.put(place.made("ConfigMap", "many", data={"a": "1", "b": "1"}), "one")
     place.put(place.made("ConfigMap", "many", data={"c": "1"}), "three")
@@ -463,7 +476,9 @@ def test_the_same_value_is_owned_together_and_goes_with_the_last_owner(place: Pl
 
 
 def test_what_an_apply_no_longer_says_is_removed(place: Place) -> None:
-    body = place.workload("less", replicas=0, container={"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}]})
+    body = place.workload(
+        "less", replicas=0, container={"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}]}
+    )
     place.put(body)
     body["spec"]["template"]["spec"]["containers"][0]["env"].pop(0)
     live = place.put(body)
@@ -536,8 +551,8 @@ def test_an_apply_without_a_manager_is_refused(place: Place) -> None:
     [
         ("managed fields", {"metadata": {"managedFields": [{"manager": "x", "operation": "Apply"}]}}),
         ("another name", {"metadata": {"name": "other"}}),
-        ("another kind", {"kind": "Secret"}),
-        ("no kind", {"kind": ""}),
+        pytest.param("another kind", {"kind": "Secret"}, marks=OLD_500),
+        pytest.param("no kind", {"kind": ""}, marks=OLD_500),
         ("no version", {"apiVersion": ""}),
     ],
 )
@@ -550,7 +565,9 @@ def test_an_apply_that_contradicts_itself_is_a_bad_request(place: Place, what: s
 
 
 def test_an_apply_may_be_yaml(place: Place) -> None:
-    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yaml\n  namespace: {place.namespace}\ndata: {{a: '1'}}\n"
+    text = (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yaml\n  namespace: {place.namespace}\ndata: {{a: '1'}}\n"
+    )
     answer = place.ask("PATCH", place.at("configmaps") + "/yaml", text.encode(), APPLY, fieldManager="workspace")
     assert (answer.status, answer.body["data"]) == (201, {"a": "1"})
 
