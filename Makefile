@@ -46,7 +46,7 @@ check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what wou
 
 .PHONY: test
 test: check check-definitions quick ## everything a change must pass; below it, its parts
-	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
+	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker and not conformance" --numprocesses $(shell nproc) --dist loadfile
 	@$(PYTHON) -m pytest -m "prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
 
 .PHONY: quick
@@ -54,12 +54,16 @@ quick: $(READY) ## the library's tests that start no program
 	@$(PYTHON) -m pytest -m quick --numprocesses $(shell nproc) --dist loadfile tests/workspace tests/kinds tests/clients tests/rehearsal
 
 .PHONY: conformance
-conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had
+conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane) ## the contract tests against real Docker, registry and Kubernetes   [CONFORMANCE_CLUSTER=1 or only: the cluster of KUBECONFIG too]
+	@$(PYTHON) -m pytest -m "" --timeout 300 tests/contract/test_cluster_contract*.py
 	@$(PYTHON) -m pytest -m docker
 
 .PHONY: kill-matrix
 kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points and promoted again   [SAMPLE=n, SEED=n]
 	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/cases.py --jobs $(shell nproc) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+.PHONY: control-plane
+control-plane: $(READY) ## build a real Kubernetes control plane from Debian's source package, once: about ten minutes
+	@$(PYTHON) scripts/control_plane.py
 
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
