@@ -49,6 +49,10 @@ quick: $(READY) ## the library's tests that start no program
 conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had
 	@$(PYTHON) -m pytest -m docker
 
+.PHONY: evidence
+evidence: $(READY) ## every suite on data of others, counted in one table   [wants WIRE_SAMPLES; writes .evidence]
+	@$(PYTHON) -m pytest -m evidence --evidence .evidence --numprocesses $(shell nproc) --dist loadfile
+
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
 	@$(PYTHON) tests/bench/race.py
@@ -61,5 +65,5 @@ lock: $(READY) ## resolve all dependencies again, in one go, with hashes; the sc
 .PHONY: clean
 clean: ## remove what was made here: .venv, caches, the rehearsal's state
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deployments.machine clean || true; fi
-	@rm -rf .venv .scanners .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .scanners .evidence .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

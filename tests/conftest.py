@@ -7,6 +7,8 @@ import pytest
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
 
+pytest_plugins = ["evidence"]
+
 _HERE = Path(__file__).parent
 
 
