@@ -1,0 +1,72 @@
+"""Whatever a stand-in for Resource Manager serves in a contract test must be what Azure could have served."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azures_operations import Judged, Operations, Overheard
+from evidence import Evidence
+from workspace.rehearsal import arm
+
+ASKING = (
+    "test_app_contract",
+    "test_arm_app_base",
+    "test_arm_clusters",
+    "test_arm_contract",
+    "test_names_contract",
+    "test_site_contract",
+    "test_vault_contract",
+    "test_whole_workspace",
+    "test_zone_contract",
+)
+"""The modules whose tests ask a stand-in for Resource Manager: they make the suite arm-contract."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count what these modules were served."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem in ASKING:
+            item.add_marker(pytest.mark.evidence("arm-contract"))
+
+
+@pytest.fixture(scope="session")
+def overheard() -> Iterator[Overheard]:
+    """An ear at every stand-in of the session."""
+    listening, log = Overheard(), logging.getLogger(arm.__name__)
+    log.addHandler(listening)
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    yield listening
+    log.removeHandler(listening)
+    log.setLevel(logging.NOTSET)
+    log.propagate = True
+
+
+@pytest.fixture(scope="session")
+def operations() -> Operations | None:
+    """Azure's list; None where the samples are not at hand."""
+    folder = os.environ.get("WIRE_SAMPLES", "")
+    return Operations(Path(folder)) if folder else None
+
+
+@pytest.fixture(autouse=True)
+def every_exchange_is_azures(
+    request: pytest.FixtureRequest, overheard: Overheard, operations: Operations | None, evidence: Evidence
+) -> Iterator[None]:
+    """Judge what was served while a test ran; the test that made the stand-in say it is the one that fails."""
+    yield
+    served, judged = overheard.taken(), Judged()
+    if operations is None:
+        return
+    assert not served or request.path.stem in ASKING, "this asks Resource Manager: add the module to ASKING"
+    for exchange in served:
+        judged.judge(exchange, operations)
+    evidence.used(operations.file)
+    evidence.passed(count=judged.good)
+    evidence.failed(judged.complaints)
+    evidence.covers(f"of Azure's {operations.total:,} operations", judged.operations)
+    for reason, count in judged.elsewhere.items():
+        evidence.figure(f"exchanges besides: {reason}", count, count)
+    assert judged.complaints == []
