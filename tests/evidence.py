@@ -80,6 +80,11 @@ SUITES = (
         ("contract/dev/*",),
     ),
     Suite(
+        "stand-ins",
+        "a stand-in answers what was recorded: the status, the headers and the shape, the words of refusals",
+        "recorded Azure traffic and templates, asked of the stand-ins",
+    ),
+    Suite(
         "kubernetes-readiness",
         "ready, waiting or failed, as four projects judge it; where they disagree, decision 0013",
         "kstatus, gitops-engine, Argo CD, kubectl",

@@ -9,7 +9,8 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,12 @@ class Told:
 
         return begin
 
+    def waited(self, begin: Begin, what: str, seconds: float = 5) -> dict[str, Any]:
+        """The JSON a long operation ended with, by our way of following one, with its failure in our words."""
+        with asking(what):
+            ended = arm._wait(begin(), what, seconds)
+        return ended.as_dict() if hasattr(ended, "as_dict") else dict(ended or {})
+
     def readable(self, place: int) -> None:
         """From here on what a write was answered with can be read, too."""
         request, response = self.exchanges[place]["request"], self.exchanges[place]["response"]
@@ -190,10 +197,11 @@ class Told:
         return [str(item["id"]) for item in items]
 
 
-def waited(begin: Begin, what: str, seconds: float = 5) -> Any:
-    """A long operation by our way of waiting for one, with its failure in our words."""
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """What Azure says against a request, in our words."""
     try:
-        return arm._wait(begin(), what, seconds)
+        yield
     except AzureError as error:
         raise diagnosis.explain(what, error) from error
 

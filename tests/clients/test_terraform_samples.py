@@ -33,6 +33,7 @@ DONE = {"create": "created", "update": "updated", "delete": "deleted"}
 Event = dict[str, Any]
 
 
+@pytest.mark.slow
 @pytest.mark.evidence("terraform")
 def test_every_recording_is_understood(samples: Path, tmp_path: Path, evidence: Evidence) -> None:
     def understood(file: str) -> str:
