@@ -15,7 +15,7 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +46,10 @@ class Suite:
     files: tuple[str, ...] = ()
     sorts: tuple[str, ...] = ()
     opt_in: str = ""
+
+    def among(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Those of these files that its cases must use."""
+        return tuple(path for path in paths if any(fnmatch.fnmatch(path, glob) for glob in self.files))
 
 
 SUITES = (
@@ -194,8 +198,11 @@ class Evidence:
             except _WRONG as error:  # every case runs, whatever the one before did
                 self._tally.failed.append(name(case))
                 failures.append(f"{name(case)}: {_said(error)}")
-        assert self._tally.total > before, "there was no case"
-        assert not failures, "\n".join([f"{len(failures)} of {self._tally.total - before} cases failed", *failures])
+        tried = self._tally.total - before
+        if not tried:
+            raise AssertionError("there was no case")
+        if failures:
+            raise AssertionError("\n".join([f"{len(failures)} of {tried} cases failed", *failures]))
 
     def passed(self, sort: str = "", count: int = 1) -> None:
         """So many cases passed."""
@@ -238,11 +245,7 @@ def index(samples: Path) -> tuple[str, ...]:
 
 def files_of(name: str, samples: Path) -> tuple[str, ...]:
     """The files that the cases of a suite must use."""
-    return tuple(path for path in index(samples) if any(fnmatch.fnmatch(path, glob) for glob in _suite(name).files))
-
-
-def _suite(name: str) -> Suite:
-    return next(each for each in SUITES if each.name == name)
+    return next(each for each in SUITES if each.name == name).among(index(samples))
 
 
 # --- while tests run
@@ -318,9 +321,10 @@ def pytest_configure(config: pytest.Config) -> None:
 class Counting:
     """Gathers what tests counted and ends the run with the table."""
 
-    def __init__(self, folder: Path, samples: Path) -> None:
+    def __init__(self, folder: Path, samples: Path, suites: Sequence[Suite] = SUITES) -> None:
         self._folder = folder
-        self._samples = samples
+        self._suites = suites
+        self._files = index(samples)
         self._tallies: dict[str, Tally] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -332,7 +336,7 @@ class Counting:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write, print, and turn what is missing into a failure."""
-        rows = [self._row(suite) for suite in SUITES]
+        rows = [self._row(suite) for suite in self._suites]
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "evidence.json").write_text(json.dumps(rows, indent=1) + "\n")
         (self._folder / "evidence.md").write_text(_markdown(rows))
@@ -376,7 +380,7 @@ class Counting:
         return {**kept, "note": "; ".join(filter(None, [kept["note"], at + stale]))}
 
     def _unused(self, suite: Suite, tally: Tally) -> tuple[str, ...]:
-        return tuple(file for file in files_of(suite.name, self._samples) if file not in tally.files)
+        return tuple(file for file in suite.among(self._files) if file not in tally.files)
 
 
 def _counted(suite: Suite, tally: Tally, unused: tuple[str, ...]) -> dict[str, Any]:

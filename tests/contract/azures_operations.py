@@ -2,7 +2,7 @@
 
 An exchange with Resource Manager must be an operation of the list: its method and path, a status that the operation may
 answer (any refusal may come instead), and, where it goes on after its answer, one that is listed as long-running. What
-the list does not hold is named here with the reason; a name that is not here is a complaint.
+the list does not hold is named here with the reason; what is not named must have been refused, else it is a complaint.
 """
 
 import json
@@ -31,6 +31,7 @@ UNLISTED = {
         r".*/(operationresults|operationstatuses)/[^/]+",
         r".*/sites/[^/]+(/slots/[^/]+)?/deploymentstatus/[^/]+",
     ),
+    "of Microsoft.Authorization it holds no locks": r".*/microsoft\.authorization/locks/[^/]+",
     "of Microsoft.Insights it holds workbooks": (
         r".*/microsoft\.insights/(actiongroups|components|metricalerts|scheduledqueryrules|webtests)/[^/]+",
         r".*/microsoft\.insights/diagnosticsettings/[^/]+",
@@ -43,6 +44,9 @@ UNLISTED = {
     "it has no Microsoft.Consumption": r".*/microsoft\.consumption/budgets/[^/]+",
     "it has no Microsoft.Portal": r".*/microsoft\.portal/dashboards/[^/]+",
 }
+
+
+NOTHING = "in no list, and refused"
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class Judged:
     good: int = 0
     operations: set[str] = field(default_factory=set)
     elsewhere: dict[str, int] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
 
     def judge(self, exchange: Exchange, known: Operations) -> None:
@@ -100,8 +105,10 @@ class Judged:
         elif fitting:
             self.good += 1
             self.operations.add(fitting[0].name)
-        elif reason:
-            self.elsewhere[reason] = self.elsewhere.get(reason, 0) + 1
+        elif reason or exchange.status >= 400:
+            why = reason or NOTHING
+            self.elsewhere[why] = self.elsewhere.get(why, 0) + 1
+            self.named.add(why if why in ELSEWHERE else f"{_named(exchange)}: {why}")
         else:
             self.complaints.append(f"{exchange.method} {exchange.path} ({exchange.status}) is no operation of Azure's")
 
@@ -113,6 +120,15 @@ def _complaint(exchange: Exchange, fitting: list[Operation]) -> str:
     if goes_on and not any(each.is_long_running for each in fitting):
         return f"{exchange.method} {exchange.path} is not long-running"
     return ""
+
+
+def _named(exchange: Exchange) -> str:
+    """Method and type, without the names that tests give to things."""
+    _, provider, rest = exchange.path.rpartition("/providers/")
+    parts = rest.split("/")
+    if provider:
+        return f"{exchange.method} {'/'.join([parts[0], *parts[1::2]])}"
+    return f"{exchange.method} {re.sub('^/subscriptions/[^/]+|(?<=s/)[^/]+$', '', exchange.path) or '/subscriptions'}"
 
 
 def _reason(path: str, known: Mapping[str, str | tuple[str, ...]]) -> str:

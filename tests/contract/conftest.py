@@ -67,4 +67,6 @@ def every_exchange_is_azures(
     evidence.covers(f"of Azure's {operations.total:,} operations", judged.operations)
     for reason, count in judged.elsewhere.items():
         evidence.figure(f"exchanges besides: {reason}", count, count)
+    for name in sorted(judged.named):
+        evidence.detail(f"besides the list, {name}")
     assert judged.complaints == []
