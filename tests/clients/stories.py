@@ -176,6 +176,11 @@ class Told:
             ended = arm._wait(begin(), what, seconds)
         return ended.as_dict() if hasattr(ended, "as_dict") else dict(ended or {})
 
+    def refuse(self, place: int, code: str) -> None:
+        """As if Azure had answered this with a 403; its recorded answer is as good as unasked then."""
+        body = {"error": {"code": code, "message": "The client may not do this."}}
+        self.exchanges[place]["response"].update(status=403, body=body)
+
     def readable(self, place: int) -> None:
         """From here on what a write was answered with can be read, too."""
         request, response = self.exchanges[place]["request"], self.exchanges[place]["response"]

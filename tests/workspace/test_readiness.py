@@ -108,7 +108,7 @@ def test_every_recorded_case_has_the_verdict_of_its_suite_or_of_our_policy(sampl
     exceptions = {**OTHERWISE, **OTHERWISE_OF_OTHER_KINDS}
     assert set(exceptions) <= {case["id"] for case in cases}
     for reason, count in Counter(reason for _, reason in exceptions.values()).most_common():
-        evidence.detail(f"{count} otherwise: {reason}")
+        evidence.detail(f"otherwise, {count} times: {reason}")
 
 
 def test_each_kind_we_deploy_has_a_rule_of_its_own() -> None:
