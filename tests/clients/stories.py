@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,6 +31,7 @@ from web_replay import Anybody
 from workspace import diagnosis, management
 from workspace.clients import arm
 from workspace.clients.app_service import AppService
+from workspace.clients.arm import Arm
 from workspace.clients.managed_clusters import ManagedClusters
 from workspace.clients.zone import Zone
 
@@ -113,14 +114,38 @@ class Told:
             "transport": self.replay.transport,
             "polling_seconds": 0.001,
         }
-        self.arm = arm.Arm(credential=None, **self.options)
-        self.clusters = ManagedClusters(credential=None, **self.options)
-        self.apps = AppService(credential=Anybody(), **self.options)
-        self.zone = Zone(credential=Anybody(), **self.options)
-        settings = management.arguments(credential=None, base_url=arm.AZURE, scopes=(), verify=True, **self.options)
-        self.resources: Any = ResourceManagementClient(**settings)
-        self.kubernetes: Any = ContainerServiceClient(**settings)
-        self.dns: Any = DnsManagementClient(**settings)
+
+    @cached_property
+    def arm(self) -> Arm:
+        return Arm(credential=None, **self.options)
+
+    @cached_property
+    def clusters(self) -> ManagedClusters:
+        return ManagedClusters(credential=None, **self.options)
+
+    @cached_property
+    def apps(self) -> AppService:
+        return AppService(credential=Anybody(), **self.options)
+
+    @cached_property
+    def zone(self) -> Zone:
+        return Zone(credential=Anybody(), **self.options)
+
+    @cached_property
+    def resources(self) -> Any:
+        return ResourceManagementClient(**self._settings)
+
+    @cached_property
+    def kubernetes(self) -> Any:
+        return ContainerServiceClient(**self._settings)
+
+    @cached_property
+    def dns(self) -> Any:
+        return DnsManagementClient(**self._settings)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return management.arguments(credential=None, base_url=arm.AZURE, scopes=(), verify=True, **self.options)
 
     def path(self, place: int) -> str:
         """The path of one exchange."""
