@@ -5,8 +5,9 @@ fixture `evidence`; a test that states none counts as one case itself. Nothing i
 samples that were used come from the cases. `make evidence` runs exactly these tests, prints one table and ends with 1
 when a case failed, a suite is missing, a case was skipped or a sample of a suite was used by no case.
 
-A suite that wants more than this machine may have is `opt_in`; where it did not run, its row says why, or what it gave
-when it last ran here.
+A suite that wants more than this machine may have is `opt_in`, and its tests carry a marker of their own by which
+`make evidence` leaves them out (`docker`, `conformance`). Whoever runs them adds `--evidence .evidence --opt-in`, which
+keeps their rows; the table shows them with time and commit, or says why they were not run.
 """
 
 import fnmatch
@@ -26,7 +27,7 @@ from rich.table import Table
 
 Case = TypeVar("Case")
 _KEY = "evidence"
-_FOLDER = "--evidence"
+_FOLDER, _OPT_IN = "--evidence", "--opt-in"
 _SHOWN_FAILURES = 8
 _WIDTH = 170
 _WRONG = (Exception, pytest.fail.Exception)
@@ -305,6 +306,9 @@ def _count_what_went_wrong(item: pytest.Item, report: pytest.TestReport) -> None
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where the table is written; without it nothing is shown."""
     parser.addoption(_FOLDER, type=Path, default=None, help="count the suites and write the table into this folder")
+    parser.addoption(
+        _OPT_IN, action="store_true", help="count the opt-in suites alone and keep their rows for the table"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -312,19 +316,23 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption(_FOLDER)
     if folder is None or hasattr(config, "workerinput"):
         return
+    if config.getoption(_OPT_IN):
+        config.pluginmanager.register(Counting(folder, (), [each for each in SUITES if each.opt_in], keeps=True))
+        return
     samples = os.environ.get("WIRE_SAMPLES", "")
     if not (Path(samples) / "INDEX.json").is_file() or not samples:
         raise pytest.UsageError("WIRE_SAMPLES names no folder of recorded samples, so there is nothing to show.")
-    config.pluginmanager.register(Counting(folder, Path(samples)))
+    config.pluginmanager.register(Counting(folder, index(Path(samples)), SUITES))
 
 
 class Counting:
-    """Gathers what tests counted and ends the run with the table."""
+    """Gathers what tests counted and ends the run with the table; where it `keeps`, with the rows of these suites."""
 
-    def __init__(self, folder: Path, samples: Path, suites: Sequence[Suite] = SUITES) -> None:
+    def __init__(self, folder: Path, files: Sequence[str], suites: Sequence[Suite], *, keeps: bool = False) -> None:
         self._folder = folder
+        self._files = files
         self._suites = suites
-        self._files = index(samples)
+        self._keeps = keeps
         self._tallies: dict[str, Tally] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -338,8 +346,9 @@ class Counting:
         """Write, print, and turn what is missing into a failure."""
         rows = [self._row(suite) for suite in self._suites]
         self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / "evidence.json").write_text(json.dumps(rows, indent=1) + "\n")
-        (self._folder / "evidence.md").write_text(_markdown(rows))
+        if not self._keeps:
+            (self._folder / "evidence.json").write_text(json.dumps(rows, indent=1) + "\n")
+            (self._folder / "evidence.md").write_text(_markdown(rows))
         self._rows = rows
         if not all(row["good"] for row in rows) and session.exitstatus in (pytest.ExitCode.OK, 5):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -14,18 +14,15 @@ FAR = Suite("far", "it works far away", "a far place", opt_in="travel there")
 
 @pytest.fixture
 def counted(tmp_path: Path) -> "Table":
-    samples = tmp_path / "samples"
-    samples.mkdir()
-    (samples / "INDEX.json").write_text(json.dumps([{"path": "shapes/one"}, {"path": "shapes/two"}]))
-    return Table(tmp_path / "out", samples)
+    return Table(tmp_path)
 
 
 class Table:
     """The table of a run in which tests counted what they are told to."""
 
-    def __init__(self, folder: Path, samples: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._counting = Counting(folder, samples, (SHAPES, FAR))
+        self._counting = Counting(folder, ["shapes/one", "shapes/two", "other/three"], (SHAPES, FAR))
 
     def ran(self, suite: str, tally: Tally) -> "Table":
         told = ("evidence", json.dumps({"suite": suite, **tally.plain()}))
@@ -103,9 +100,13 @@ def test_an_opt_in_suite_that_failed_ends_the_run(counted: Table) -> None:
 
 
 def test_an_opt_in_suite_that_ran_before_is_shown_with_when_and_at_which_commit(counted: Table) -> None:
-    counted.ran("shapes", whole()).ran("far", Tally(passed=7)).ended()
-    again = Table(counted.folder, counted.folder.parent / "samples")
-    code, _, far = again.ran("shapes", whole()).ended()
+    alone = Counting(counted.folder, (), [FAR], keeps=True)
+    told = ("evidence", json.dumps({"suite": "far", **Tally(passed=7).plain()}))
+    alone.pytest_runtest_logreport(SimpleNamespace(user_properties=[told]))  # type: ignore[arg-type]
+    session = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    alone.pytest_sessionfinish(session)  # type: ignore[arg-type]
+    assert session.exitstatus == pytest.ExitCode.OK
+    code, _, far = counted.ran("shapes", whole()).ended()
     assert (code, far["count"]) == (0, "7 / 7")
     assert far["note"].startswith("as of ") and "commit" in far["note"]
 
@@ -129,7 +130,7 @@ def test_a_suite_without_cases_proves_nothing() -> None:
 
 
 def test_without_samples_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    config: Any = SimpleNamespace(getoption=lambda _: tmp_path)
+    config: Any = SimpleNamespace(getoption={"--evidence": tmp_path, "--opt-in": False}.get)
     for folder in ("", str(tmp_path)):
         monkeypatch.setenv("WIRE_SAMPLES", folder)
         with pytest.raises(pytest.UsageError, match=r"^WIRE_SAMPLES names no folder of recorded samples"):
