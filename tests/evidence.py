@@ -6,7 +6,7 @@ samples that were used come from the cases. `make evidence` runs exactly these t
 when a case failed, a suite is missing, a case was skipped or a sample of a suite was used by no case.
 
 A suite that wants more than this machine may have is `opt_in`, and its tests carry a marker of their own by which
-`make evidence` leaves them out (`docker`, `conformance`). Whoever runs them adds `--evidence .evidence --opt-in`, which
+`make evidence` leaves them out (`docker`, `conformance`). Whoever runs them adds `--evidence=.evidence --opt-in`, which
 keeps their rows; the table shows them with time and commit, or says why they were not run.
 """
 
@@ -322,6 +322,8 @@ def pytest_configure(config: pytest.Config) -> None:
     samples = os.environ.get("WIRE_SAMPLES", "")
     if not (Path(samples) / "INDEX.json").is_file() or not samples:
         raise pytest.UsageError("WIRE_SAMPLES names no folder of recorded samples, so there is nothing to show.")
+    for old in ("evidence.json", "evidence.md"):
+        (folder / old).unlink(missing_ok=True)
     config.pluginmanager.register(Counting(folder, index(Path(samples)), SUITES))
 
 
