@@ -51,7 +51,7 @@ conformance: $(READY) ## the contract tests against a real Docker engine and reg
 
 .PHONY: evidence
 evidence: $(READY) ## every suite on data of others, counted in one table   [wants WIRE_SAMPLES; writes .evidence]
-	@$(PYTHON) -m pytest -m "evidence and not docker and not conformance" --evidence=.evidence --numprocesses $(shell nproc) --dist loadfile
+	@$(PYTHON) -m pytest tests -m evidence --evidence=.evidence --numprocesses $(shell nproc) --dist loadfile
 
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make

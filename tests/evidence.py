@@ -27,6 +27,7 @@ from rich.table import Table
 
 Case = TypeVar("Case")
 _KEY = "evidence"
+_APART = ("docker", "conformance")
 _FOLDER, _OPT_IN = "--evidence", "--opt-in"
 _SHOWN_FAILURES = 8
 _WIDTH = 170
@@ -270,11 +271,15 @@ def _of(item: pytest.Item) -> str:
     return str(marker.args[0]) if marker else ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test of a suite nobody declared is a mistake."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test of a suite nobody declared is a mistake; what others have to opt in for is not run for the table."""
     for item in items:
         if (name := _of(item)) and name not in {each.name for each in SUITES}:
             raise pytest.UsageError(f"{item.nodeid} is of no known suite: add {name} to SUITES in tests/evidence.py")
+    if config.getoption(_FOLDER) and not config.getoption(_OPT_IN):
+        left = [item for item in items if any(item.get_closest_marker(each) for each in _APART)]
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=left)
 
 
 @pytest.hookimpl(wrapper=True)
