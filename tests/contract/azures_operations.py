@@ -88,11 +88,11 @@ class Operations:
 
 @dataclass
 class Judged:
-    """Exchanges sorted: how many are Azure's, what operations they were, what the list does not hold, complaints."""
+    """Exchanges sorted: how many are Azure's, what operations they were, what is besides the list, complaints."""
 
     good: int = 0
     operations: set[str] = field(default_factory=set)
-    elsewhere: dict[str, int] = field(default_factory=dict)
+    besides: int = 0
     named: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
 
@@ -107,7 +107,7 @@ class Judged:
             self.operations.add(fitting[0].name)
         elif reason or exchange.status >= 400:
             why = reason or NOTHING
-            self.elsewhere[why] = self.elsewhere.get(why, 0) + 1
+            self.besides += 1
             self.named.add(why if why in ELSEWHERE else f"{_named(exchange)}: {why}")
         else:
             self.complaints.append(f"{exchange.method} {exchange.path} ({exchange.status}) is no operation of Azure's")
