@@ -7,7 +7,7 @@ import pytest
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
 
-pytest_plugins = ["evidence"]
+pytest_plugins = ["evidence", "exchanges"]
 
 _HERE = Path(__file__).parent
 

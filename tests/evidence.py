@@ -27,6 +27,7 @@ from rich.table import Table
 
 Case = TypeVar("Case")
 _KEY = "evidence"
+_DECLARED = "declared differences"
 _APART = ("docker", "conformance")
 _FOLDER, _OPT_IN = "--evidence", "--opt-in"
 _SHOWN_FAILURES = 8
@@ -282,7 +283,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Write beside the outcome of a test what it counted; this also crosses from a worker to the one who reports."""
     report: pytest.TestReport = yield  # type: ignore[misc,assignment]
@@ -298,7 +299,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def _count_what_went_wrong(item: pytest.Item, report: pytest.TestReport) -> None:
     tally = _tally(item)
-    if report.skipped:
+    if hasattr(report, "wasxfail"):
+        # strict: a difference that is declared and is there
+        tally.passed += 1
+        tally.sorts[_DECLARED] += 1
+        tally.details.append(f"{item.name}: {report.wasxfail}")
+    elif report.skipped:
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
         tally.skipped.append(f"{item.name}: {why.removeprefix('Skipped: ')}")
     elif not tally.failed:

@@ -379,6 +379,6 @@ def test_a_whole_life_of_a_group_is_served(world: World) -> None:
         client.deploy(GROUP, "e", a_template({**STORE, "name": "other"}), {})
     client.delete_group(GROUP)
     client.group(GROUP)
-    # whether each exchange is one of Azure's is judged after every test: tests/contract/conftest.py
+    # whether each exchange is one of Azure's is judged after every test: tests/exchanges.py
     assert len(world.arm.exchanges) > 20
     assert world.client.group(GROUP) is None

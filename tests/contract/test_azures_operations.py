@@ -13,15 +13,13 @@ LATER = {"location": "https://127.0.0.1/later"}
 
 
 @pytest.fixture(scope="module")
-def operations(samples: Path) -> Operations:
+def known(samples: Path) -> Operations:
     return Operations(samples)
 
 
-def judged(
-    operations: Operations, method: str, path: str, status: int, headers: dict[str, str] | None = None
-) -> Judged:
+def judged(known: Operations, method: str, path: str, status: int, headers: dict[str, str] | None = None) -> Judged:
     found = Judged()
-    found.judge(Exchange(method, path, "", status, headers or {}), operations)
+    found.judge(Exchange(method, path, "", status, headers or {}), known)
     return found
 
 
@@ -37,9 +35,9 @@ def judged(
     ],
 )
 def test_what_azure_offers_is_good(
-    operations: Operations, method: str, path: str, status: int, headers: dict[str, str]
+    known: Operations, method: str, path: str, status: int, headers: dict[str, str]
 ) -> None:
-    found = judged(operations, method, path, status, headers)
+    found = judged(known, method, path, status, headers)
     assert (found.good, found.besides, found.complaints) == (1, 0, [])
 
 
@@ -54,9 +52,9 @@ def test_what_azure_offers_is_good(
     ],
 )
 def test_what_azure_could_not_have_answered_is_a_complaint(
-    operations: Operations, method: str, path: str, status: int, headers: dict[str, str], said: str
+    known: Operations, method: str, path: str, status: int, headers: dict[str, str], said: str
 ) -> None:
-    found = judged(operations, method, path, status, headers)
+    found = judged(known, method, path, status, headers)
     assert found.good == found.besides == 0
     assert said in found.complaints[0]
 
@@ -73,7 +71,7 @@ def test_what_azure_could_not_have_answered_is_a_complaint(
         (f"{GROUP}/providers/Microsoft.Storage/warehouses/w", 404, f"PUT Microsoft.Storage/warehouses: {NOTHING}"),
     ],
 )
-def test_what_the_list_does_not_hold_is_named(operations: Operations, path: str, status: int, named: str) -> None:
-    found = judged(operations, "PUT", path, status)
+def test_what_the_list_does_not_hold_is_named(known: Operations, path: str, status: int, named: str) -> None:
+    found = judged(known, "PUT", path, status)
     assert (found.good, found.besides, found.complaints) == (0, 1, [])
     assert found.named.pop().startswith(named)
