@@ -61,9 +61,14 @@ conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane)
 .PHONY: kill-matrix
 kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points and promoted again   [SAMPLE=n, SEED=n]
 	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/cases.py --jobs $(shell nproc) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+
 .PHONY: control-plane
 control-plane: $(READY) ## build a real Kubernetes control plane from Debian's source package, once: about ten minutes
 	@$(PYTHON) scripts/control_plane.py
+
+.PHONY: evidence
+evidence: $(READY) ## every suite on data of others, counted in one table   [wants WIRE_SAMPLES; writes .evidence]
+	@$(PYTHON) -m pytest tests -m evidence --evidence=.evidence --numprocesses $(shell nproc) --dist loadfile
 
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
@@ -77,5 +82,5 @@ lock: $(READY) ## resolve all dependencies again, in one go, with hashes; the sc
 .PHONY: clean
 clean: ## remove what was made here: .venv, caches, the rehearsal's state
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deployments.machine clean || true; fi
-	@rm -rf .venv .scanners .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .scanners .evidence .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

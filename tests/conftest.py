@@ -7,6 +7,8 @@ import pytest
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
 
+pytest_plugins = ["evidence", "exchanges"]
+
 _HERE = Path(__file__).parent
 
 
@@ -23,13 +25,16 @@ _LIBRARY = {"workspace", "kinds", "clients", "rehearsal"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts servers and programs, by its folder, and the library's tests that are quick."""
+    """Mark what starts servers and programs, by its folder, the library's quick tests, and the stand-ins' proofs."""
     for item in items:
         room = item.path.relative_to(_HERE).parts[0]
         if room == "contract":
             item.add_marker("contract")
         elif room in _LIBRARY and not item.get_closest_marker("slow"):
             item.add_marker("quick")
+        asks_samples = "samples" in getattr(item, "fixturenames", ())
+        if room == "rehearsal" and asks_samples and not item.get_closest_marker("evidence"):
+            item.add_marker(pytest.mark.evidence("stand-ins"))
 
 
 @pytest.fixture

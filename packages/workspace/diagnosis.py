@@ -8,7 +8,7 @@ the body, as text or as parsed JSON, goes in; codes, sentences and a verdict com
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,12 +18,35 @@ _MOST_LEVELS = 60
 _MOST_CHARACTERS = 600
 _WRAPPERS = ("error", "odata.error", "statusmessage")
 _FOLDERS = ("properties",)
+_ENTITY = "errorentity"
 _XML = re.compile(r"<Code>(?P<code>[^<]+)</Code>\s*<Message>(?P<message>[^<]*)</Message>", re.IGNORECASE)
 _ACTION = re.compile(r"action(?:\(s\))? '(?P<action>[^']+)'")
 _SCOPE = re.compile(r"scope(?:\(s\))? '(?P<scope>[^']+)'")
 _POOL = re.compile(r"host='(?P<host>[^']+)', port=(?P<port>\d+)")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([\w .,-]+)")
 _POLICY = re.compile(r'"policyAssignment":\s*\{\s*"name":\s*"(?P<name>[^"]+)"')
+_HIDDEN = "(hidden)"
+_SECRETS = (
+    # the signature of an address, and what stands in connection strings and forms
+    re.compile(
+        r"(?P<kept>\b(?:sig|signature|AccountKey|SharedAccess(?:Key|Signature)|password|pwd|client_secret|secret|"
+        r"(?:client_)?assertion|(?:access_|refresh_|id_)?token|code_verifier)=)(?P<hidden>[^&\s'\";,<>]+)",
+        re.IGNORECASE,
+    ),
+    # the same as JSON that is no error, and so stays text
+    re.compile(
+        r"(?P<kept>\"[\w.-]*(?:password|secret|accountkey|connectionstring|token|privatekey)\"\s*:\s*\")"
+        r"(?P<hidden>[^\"]+)",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<kept>\b(?:Bearer|Basic|PoP) )(?P<hidden>[\w.~+/=-]{16,})"),
+    re.compile(r"(?P<kept>)(?P<hidden>\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"),
+    re.compile(
+        r"(?P<kept>)(?P<hidden>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$))", re.DOTALL
+    ),
+    # the keys of storage accounts and of Service Bus
+    re.compile(r"(?P<kept>)(?P<hidden>(?<![\w+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?![\w+/=]))"),
+)
 
 
 class Verdict(StrEnum):
@@ -93,7 +116,8 @@ _ERRORS: dict[Verdict, type[WorkspaceError]] = {
 
 def diagnose(body: object, status: int = 0) -> Diagnosis:
     """What an error body says; `body` is text, bytes, parsed JSON or None, `status` the HTTP status where known."""
-    found = tuple(dict.fromkeys(_causes(_parsed(body), (), 0)))
+    told = (replace(cause, message=without_secrets(cause.message)) for cause in _causes(_parsed(body), (), 0))
+    found = tuple(dict.fromkeys(told))
     causes = tuple(cause for cause in found if cause.message) or found
     return Diagnosis(causes, _verdict(causes, status), status)
 
@@ -105,6 +129,13 @@ def combine(diagnoses: Iterable[Diagnosis]) -> Diagnosis:
     verdicts = {each.verdict for each in several}
     gravest = next((v for v in (Verdict.BROKEN, Verdict.REFUSED, Verdict.UNSETTLED) if v in verdicts), Verdict.BROKEN)
     return Diagnosis(causes, gravest, several[0].status if several else 0)
+
+
+def without_secrets(text: str) -> str:
+    """The text with everything hidden that looks like a key, a token, a password or the signature of an address."""
+    for each in _SECRETS:
+        text = each.sub(lambda found: found["kept"] + _HIDDEN, text)
+    return text
 
 
 def permission(message: str) -> tuple[str, str]:
@@ -157,7 +188,7 @@ def _causes_in_object(value: Mapping[str, Any], wrapped_in: tuple[str, ...], lev
     if isinstance(lowered.get("error"), str) and "error_description" in lowered:
         yield Cause(lowered["error"], _text(lowered["error_description"]), wrapped_in)
         return
-    for wrapper in _WRAPPERS:
+    for wrapper in (*_WRAPPERS, _ENTITY):
         if lowered.get(wrapper):
             yield from _causes(_parsed(lowered[wrapper]), wrapped_in, level + 1)
             return
@@ -189,10 +220,16 @@ def _details(lowered: Mapping[str, Any]) -> list[Any]:
 
 
 def _adds_something(detail: object, code: str, message: str) -> bool:
-    """A detail counts when it names a code and a message; App Service splits one error over three that do not."""
+    """A detail counts when it names a code and a message; App Service splits one error over three that do not.
+
+    The last of the three repeats the error as an entity, or lists the entities that were behind it.
+    """
     if not isinstance(detail, Mapping):
         return False
     lowered = {str(name).lower(): item for name, item in detail.items()}
+    if entities := lowered.get(_ENTITY):
+        listed = entities if isinstance(entities, list) else [entities]
+        return any(_adds_something(each, code, message) for each in listed)
     if any(lowered.get(wrapper) for wrapper in _WRAPPERS):
         return True
     its_code, its_message = _word(lowered.get("code")), _text(lowered.get("message"))
@@ -316,8 +353,11 @@ def _verdict_by_status(status: int) -> Verdict:
     return Verdict.REFUSED if status in _REFUSED_STATUSES else Verdict.BROKEN
 
 
+_REGISTER = "Register the resource provider in the subscription and run again"
+_SIGN_IN = "Sign in again"
 _ADVICE_BY_CODE = {
-    "missingsubscriptionregistration": "Register the resource provider in the subscription and run again",
+    "missingsubscriptionregistration": _REGISTER,
+    "noregisteredproviderfound": _REGISTER,
     "quotaexceeded": "Ask for more quota, or choose another size or region",
     "insufficientquota": "Ask for more quota, or choose another size or region",
     "subscriptionisoverquotaforsku": "Ask for more quota, or choose another size or region",
@@ -328,7 +368,12 @@ _ADVICE_BY_CODE = {
     "deploymentactive": "Wait until the running deployment has ended",
     "resourcegroupbeingdeleted": "Wait until the group is gone",
     "resourcegroupdeletionblocked": "Delete what blocks it first",
-    "expiredauthenticationtoken": "Sign in again",
+    "expiredauthenticationtoken": _SIGN_IN,
+    "invalidauthenticationtoken": _SIGN_IN,
+    "tokenexpired": _SIGN_IN,
+    "locationnotavailableforresourcetype": "Choose a region that offers it",
+    "regiondoesnotallowprovisioning": "Choose another region",
+    "invalidresourcegrouplocation": "A group cannot move: correct the region or choose another name",
 }
 _SOFT_DELETED = re.compile(r"soft.?delete|deleted state|deleted vault|recover or purge", re.IGNORECASE)
 
@@ -353,7 +398,7 @@ def explain(what: str, error: Exception) -> WorkspaceError:
     response = getattr(error, "response", None)
     if response is not None:
         return _explain_answer(what, error, response)
-    said = " ".join(str(getattr(error, "message", "") or error).split())[:_MOST_CHARACTERS]
+    said = without_secrets(" ".join(str(getattr(error, "message", "") or error).split()))[:_MOST_CHARACTERS]
     if type(error).__name__ in ("ClientAuthenticationError", "CredentialUnavailableError"):
         return Broken(
             f"{what}: no credential that is accepted: {said.rstrip('.')}. Sign in, or check the identity file"
@@ -381,7 +426,7 @@ def of(error: Exception) -> Diagnosis:
 def _explain_answer(what: str, error: Exception, response: object) -> WorkspaceError:
     found = of(error)
     if found.status < 400 and not any(cause.code for cause in found.causes):
-        said = " ".join(str(getattr(error, "message", "") or error).split())
+        said = without_secrets(" ".join(str(getattr(error, "message", "") or error).split()))
         return Broken(f"{what}: the answer makes no sense (HTTP {found.status}): {said[:200].rstrip('.')}")
     return found.error(what)
 

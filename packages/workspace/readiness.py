@@ -364,6 +364,9 @@ def _says_it_failed(thing: Object) -> str:
     stalled, progress = _condition(thing, "Stalled"), _condition(thing, "Progressing")
     if stalled.get("status") == "True":
         return _said(stalled)
+    paused = _condition(thing, "Paused")
+    if paused.get("status") == "True":
+        return _said(paused) or "it is paused"
     if progress.get("status") == "False":
         return _said(progress)
     if _status(thing).get("phase") in ("Failed", "Degraded", "Error"):

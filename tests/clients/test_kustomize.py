@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from evidence import Evidence
 from workspace.clients.kustomize import ENGINES, Kustomize
 from workspace.errors import Refused, WorkspaceError
 
@@ -50,25 +51,42 @@ def cases(samples: Path, every: int = 1) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (samples / "kustomize/dev/krusty.jsonl").read_text().splitlines()][::every]
 
 
-def test_the_wheel_agrees_with_every_case_of_kustomize(samples: Path, tmp_path: Path) -> None:
-    assert disagreeing(engine("pykustomize"), cases(samples), tmp_path) == []
-    assert len(cases(samples)) == 53
+@pytest.mark.evidence("kustomize")
+def test_the_wheel_agrees_with_every_case_of_kustomize(samples: Path, tmp_path: Path, evidence: Evidence) -> None:
+    evidence.used("kustomize/dev/krusty.jsonl")
+    compare(engine("pykustomize"), cases(samples), tmp_path, evidence)
 
 
 @pytest.mark.parametrize("name", ["kubectl", "kustomize"])
-def test_a_program_agrees_with_every_eighth_case_of_kustomize(name: str, samples: Path, tmp_path: Path) -> None:
-    assert disagreeing(engine(name), cases(samples, 8), tmp_path) == []
+def test_a_program_agrees_with_every_eighth_case_of_kustomize(
+    name: str, samples: Path, tmp_path: Path, evidence: Evidence
+) -> None:
+    compare(engine(name), cases(samples, 8), tmp_path, evidence)
 
 
+@pytest.mark.evidence("kustomize-programs")
 @pytest.mark.parametrize("name", ["kubectl", "kustomize"])
-def test_a_program_agrees_with_every_case_of_kustomize(name: str, samples: Path, tmp_path: Path) -> None:
-    assert disagreeing(engine(name), cases(samples), tmp_path) == []
+def test_a_program_agrees_with_every_case_of_kustomize(
+    name: str, samples: Path, tmp_path: Path, evidence: Evidence
+) -> None:
+    compare(engine(name), cases(samples), tmp_path, evidence)
 
 
-def disagreeing(kustomize: Kustomize, tried: list[dict[str, Any]], home: Path) -> list[str]:
+def compare(kustomize: Kustomize, tried: list[dict[str, Any]], home: Path, evidence: Evidence) -> None:
     folders = {case["id"]: written(case, home) for case in tried}
     rendered = kustomize.render_all(list(folders.values()))
-    return [case["id"] for case in tried if not agrees(case, rendered[folders[case["id"]]])]
+
+    def agrees(case: dict[str, Any]) -> str:
+        found = rendered[folders[case["id"]]]
+        if "expected_error" in case:
+            wanted = " ".join((case["expected_error"] or "").split())[:60]
+            assert isinstance(found, Refused) and wanted in str(found), found
+            return "refused for the same reason"
+        assert not isinstance(found, Refused), found
+        assert sorted(json.dumps(each, sort_keys=True) for each in found) == documents(case["expected"])
+        return "the same objects"
+
+    evidence.each(tried, agrees, name=lambda case: str(case["id"]))
 
 
 def written(case: dict[str, Any], root: Path) -> Path:
@@ -78,15 +96,6 @@ def written(case: dict[str, Any], root: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     return home / case["target"].lstrip("/")
-
-
-def agrees(case: dict[str, Any], rendered: list[dict[str, Any]] | Refused) -> bool:
-    if "expected_error" in case:
-        wanted = case["expected_error"] or ""
-        return isinstance(rendered, Refused) and " ".join(wanted.split())[:60] in str(rendered)
-    if isinstance(rendered, Refused):
-        return False
-    return sorted(json.dumps(each, sort_keys=True) for each in rendered) == documents(case["expected"])
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from workspace import manifests
+from workspace import manifests, readiness
 from workspace.clients.kustomize import Kustomize
 from workspace.errors import Refused
 
@@ -118,6 +118,14 @@ def test_every_overlay_renders_and_the_sum_is_the_sum_of_its_parts() -> None:
         parts = [manifests.name_of(each) for node in NODES for each in overlay(env, node)]
         assert sorted(parts) == sorted(manifests.name_of(each) for each in whole(env))
         assert len(set(parts)) == len(parts)
+
+
+def test_every_kind_that_is_deployed_has_a_readiness_rule_or_nothing_to_wait_for() -> None:
+    # a kind without a rule is judged by its conditions, and ready where it has none (decision 0013)
+    things = [thing for objects in rendered().values() for thing in objects if readiness.has_progress(thing)]
+    named = {(thing["kind"], thing["apiVersion"].rpartition("/")[0]) for thing in things}
+    assert {".".join(filter(None, each)) for each in named} <= readiness.supported()
+    assert len(named) > 8
 
 
 def test_no_overlay_makes_kustomize_warn() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evidence import Evidence, files_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -90,19 +91,56 @@ def used_outputs(value: Any) -> Iterator[str]:
             yield from used_outputs(item)
 
 
-def test_real_deployment_graphs_come_in_the_recorded_waves(samples: Path) -> None:
+@pytest.mark.evidence("graphs")
+def test_real_deployment_graphs_come_in_the_recorded_waves(samples: Path, evidence: Evidence) -> None:
     recorded = json.loads((samples / "graphs/dev/expected-waves.json").read_text())
-    assert len(recorded) == 18
-    for file, expected in recorded.items():
-        pipeline = YAML(typ="safe").load((samples / "graphs/dev" / file).read_text())
-        found = []
-        for group in pipeline["resourceGroups"]:
-            for step in group.get("steps") or []:
-                explicit = [f"{need['resourceGroup']}/{need['step']}" for need in step.get("dependsOn") or []]
-                found.append(node(f"{group['name']}:{step['name']}", *_plain(explicit), *_plain(used_outputs(step))))
-        needs = graph.needs(found, "dev")
-        assert len(needs) == expected["steps"], file
-        assert [_plain(wave) for wave in expected["waves"]] == [list(wave) for wave in graph.waves(needs)], file
+    evidence.used("graphs/dev/expected-waves.json")
+
+    def same_waves(file: str) -> str:
+        expected = recorded[Path(file).name]
+        needs = graph.needs(steps_of(YAML(typ="safe").load((samples / file).read_text())), "dev")
+        evidence.used(file)
+        evidence.figure("steps", len(needs), len(needs))
+        assert len(needs) == expected["steps"]
+        assert sum(map(len, needs.values())) == expected["edges"]
+        assert [_plain(wave) for wave in expected["waves"]] == [list(wave) for wave in graph.waves(needs)]
+        return "the same waves"
+
+    pipelines = [file for file in files_of("graphs", samples) if Path(file).name in recorded]
+    evidence.each(pipelines, same_waves)
+    assert len(pipelines) == len(recorded)
+
+
+@pytest.mark.evidence("graphs")
+def test_the_topology_of_services_has_an_order_in_which_parents_come_first(samples: Path, evidence: Evidence) -> None:
+    """The waves of this one were not computed by others; each service comes after the one it is a child of."""
+    file = "graphs/dev/aro-hcp--topology.yaml"
+    evidence.used(file)
+    parents = dict(_children("", YAML(typ="safe").load((samples / file).read_text())["services"]))
+
+    def after_its_parent(name: str) -> str:
+        assert not parents[name] or order.index(parents[name]) < order.index(name)
+        return "services after their parents"
+
+    order = graph.order(graph.needs([node(name, *filter(None, [its])) for name, its in parents.items()], "dev"))
+    evidence.each(parents, after_its_parent)
+
+
+def _children(parent: str, services: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for service in services:
+        name = service["serviceGroup"]
+        yield name, parent
+        yield from _children(name, service.get("children") or [])
+
+
+def steps_of(pipeline: dict[str, Any]) -> list[Node]:
+    """The steps of a pipeline with what they name as needs and whose outputs they take."""
+    found = []
+    for group in pipeline["resourceGroups"]:
+        for step in group.get("steps") or []:
+            explicit = [f"{need['resourceGroup']}/{need['step']}" for need in step.get("dependsOn") or []]
+            found.append(node(f"{group['name']}:{step['name']}", *_plain(explicit), *_plain(used_outputs(step))))
+    return found
 
 
 def _plain(names: Iterable[str]) -> list[str]:

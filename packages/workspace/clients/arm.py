@@ -207,11 +207,15 @@ class Arm:
         what = f"deleting resource group {name}"
         try:
             poller = self._resources.resource_groups.begin_delete(name)
-            say(f"{what}: accepted")
-            _wait(poller, what, deadline_seconds)
         except AzureError as error:
             if _is_absence(error):
                 return False
+            raise diagnosis.explain(what, error) from error
+        say(f"{what}: accepted")
+        try:
+            _wait(poller, what, deadline_seconds)
+        except AzureError as error:
+            # a 404 while it is followed is about the operation: the group was there
             raise diagnosis.explain(what, error) from error
         return True
 
@@ -482,7 +486,21 @@ def _wait(poller: LROPoller[Any], what: str, deadline_seconds: float) -> Any:
     result = poller.result()
     if poller.status().lower() not in ("succeeded", "completed"):
         raise Broken(f"{what} ended as {poller.status()}")
+    # the SDK takes a 200 at a Location for the end, whatever the resource there says of itself
+    state = _state_of(result)
+    if state in _RUNNING:
+        raise Unsettled(f"{what} was accepted and is still {state}: run again")
+    if state in _ENDED - {"succeeded"}:
+        raise Broken(f"{what} ended as {state}")
     return result
+
+
+def _state_of(result: Any) -> str:
+    """What the result of a long operation says of itself, in small letters; empty where it says nothing."""
+    if result is None:
+        return ""
+    properties = _plain(result).get("properties")
+    return str(properties.get("provisioningState") or "").lower() if isinstance(properties, Mapping) else ""
 
 
 def _is_absence(error: AzureError) -> bool:

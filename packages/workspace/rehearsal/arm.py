@@ -6,6 +6,7 @@ the rehearsal's cloud. Where Azure would refuse, this refuses, with Azure's stat
 """
 
 import json
+import logging
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ _VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(-(alpha|beta|preview|privatepreview))
 _NAMESPACE = re.compile(r"^[A-Za-z][\w]*(\.[A-Za-z]\w*)+$")
 _MOST_EXCHANGES = 5000
 _INSIDE = "http://rehearsal.inside"
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -286,6 +288,7 @@ class _Gate:
                 query = scope.get("query_string", b"").decode()
                 exchange = Exchange(scope["method"], scope["path"], query, message["status"], headers)
                 self._arm.exchanges.append(exchange)
+                _LOG.debug("%s %s: %d", exchange.method, exchange.path, exchange.status, extra={"exchange": exchange})
             await send(message)
 
         return answer
