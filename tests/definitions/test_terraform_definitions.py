@@ -36,6 +36,7 @@ MODULE_OF = {
     "chain": "chain",
     "publisher": "publisher",
     "story-generator": "story-generator",
+    "dashboard": "shared/dashboard",
     "zone": "dns",
     "registry": "registry",
     "state-backend": "state-backend",
@@ -219,6 +220,7 @@ _META = {"count", "for_each", "depends_on", "lifecycle", "provider", "dynamic", 
 _NOT_IN_SCHEMA: Mapping[str, set[str]] = {
     "azurerm_subnet_nat_gateway_association": {"subnet_id", "nat_gateway_id"},
     "azurerm_nat_gateway_public_ip_association": {"nat_gateway_id", "public_ip_address_id"},
+    "azurerm_portal_dashboard": {"name", "location", "resource_group_name", "tags", "dashboard_properties"},
 }
 _RANDOM_PASSWORD = {"length", "min_lower", "min_upper", "min_numeric", "min_special", "special", "override_special"}
 
@@ -636,6 +638,7 @@ _NAMES = {
     ("story-generator", "key_vault_name"): "Microsoft.KeyVault/vaults",
     ("chain", "storage_account_name"): "Microsoft.Storage/storageAccounts",
     ("publisher", "servicebus_name"): "Microsoft.ServiceBus/namespaces",
+    ("dashboard", "name"): "Microsoft.Portal/dashboards",
 }
 
 

@@ -288,6 +288,7 @@ NAMED: Mapping[str, tuple[Named, ...]] = {
     "azurerm_log_analytics_workspace": (Named("Microsoft.OperationalInsights/workspaces"),),
     "azurerm_application_insights": (Named("Microsoft.Insights/components"),),
     "azurerm_monitor_action_group": (Named("Microsoft.Insights/actionGroups/shortName", argument="short_name"),),
+    "azurerm_portal_dashboard": (Named("Microsoft.Portal/dashboards"),),
     "azurerm_user_assigned_identity": (Named("Microsoft.ManagedIdentity/userAssignedIdentities"),),
     "azurerm_servicebus_namespace": (Named("Microsoft.ServiceBus/namespaces", is_global=True),),
     "azurerm_cosmosdb_account": (Named("Microsoft.DocumentDB/databaseAccounts", is_global=True),),
