@@ -53,6 +53,11 @@ resource "azurerm_storage_account" "this" {
 
   lifecycle {
     prevent_destroy = true
+
+    precondition {
+      condition     = !(var.storage_replication == "ZRS" && contains(["westus", "southafricawest"], var.location))
+      error_message = "${var.location} has no availability zones, so storage_replication is LRS there."
+    }
   }
 }
 
