@@ -49,7 +49,11 @@ class Rehearsal:
         self._client = self._identity()
         self._packages = directory / "deployed"
         self.cloud.listen(self._bring_by_hand)
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Stop everything, newest first; a second call does nothing."""
