@@ -88,6 +88,10 @@ def own_engine(directory: Path) -> Iterator[Engine]:
     finally:
         process.terminate()
         process.wait(timeout=START_SECONDS)
+        # A container in the machine's own network leaves the namespace's file mounted.
+        mounted = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+        for place in (each for each in mounted if each.startswith(f"{directory}/")):
+            subprocess.run(["umount", place], check=False)
 
 
 @pytest.fixture
