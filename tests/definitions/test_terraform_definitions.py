@@ -19,6 +19,7 @@ import hcl2
 import pytest
 from hcl2.utils import SerializationOptions
 from workspace import naming
+from workspace.preflight import terraform_facts
 from workspace.rehearsal import azurerm
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
@@ -513,6 +514,24 @@ def _metrics(tree: Tree) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("module", MODULES)
 def test_alerts_are_on_metrics_that_exist(module: str) -> None:
     assert [pair for pair in _metrics(definitions(f"modules/{module}")) if pair[1] not in _METRICS[pair[0]]] == []
+
+
+_SHOWN_BY = {
+    "services": ["Microsoft.Insights/components"],
+    "cluster": ["Microsoft.ContainerService/managedClusters"],
+    "database": ["Microsoft.DBforPostgreSQL/flexibleServers"],
+    "cache": ["Microsoft.Cache/redisEnterprise", "Microsoft.Cache/redis"],
+    "buses": ["Microsoft.ServiceBus/namespaces"],
+}
+
+
+def test_tiles_of_the_dashboard_are_metrics_that_exist() -> None:
+    source = (TERRAFORM / "modules" / "shared" / "dashboard" / "main.tf").read_text()
+    tiles = re.findall(r'of = local\.(\w+), metric = "([^"]+)"', source)
+    assert len(tiles) == source.count(" metric = ") >= 14
+    assert {shown for shown, _ in tiles} == set(_SHOWN_BY)
+    pairs = [(kind, metric) for shown, metric in tiles for kind in _SHOWN_BY[shown]]
+    assert [pair for pair in pairs if pair[1] not in terraform_facts.METRICS[pair[0]]] == []
 
 
 @pytest.mark.parametrize("module", ["cluster", "publisher", "shared/postgresql", "shared/redis", "shared/workload"])
