@@ -43,10 +43,11 @@ check: $(READY) ## ruff, mypy --strict, import contracts
 check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what would fail, with file and line
 	@$(PYTHON) -m deployments.check
 	@$(PYTHON) scripts/scanners.py
+	@$(PYTHON) -m pytest tests/definitions --numprocesses $(shell nproc) --dist loadfile
 
 .PHONY: test
 test: check check-definitions quick ## everything a change must pass; below it, its parts
-	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker and not conformance" --numprocesses $(shell nproc) --dist loadfile
+	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker and not conformance" --ignore tests/definitions --numprocesses $(shell nproc) --dist loadfile
 	@$(PYTHON) -m pytest -m "prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
 
 .PHONY: quick

@@ -26,7 +26,8 @@ class Container:
     `secrets` maps keys of its Kubernetes secret to secrets of its vault, `by_hand` names the secrets of the vault that
     a person puts there, `values` maps keys to outputs of its stack. `config` maps keys of its config map to such
     outputs. `data` names the shared stacks that write into its vault, `calls` the services that must answer before it
-    starts, `subnets` variables of its stack that name subnets other than its own, `runs_as` the kind of its workload.
+    starts, `subnets` variables of its stack that name subnets other than its own, `runs_as` the kind of its workload,
+    `bus` the output of its stack that is a Service Bus namespace.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Container:
     calls: tuple[str, ...] = ()
     subnets: Mapping[str, str] = field(default_factory=dict)
     runs_as: str = "Deployment"
+    bus: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ CONTAINERS = (
         },
         config={"key_vault_url": "key_vault_uri"},
         calls=("chain",),
+        bus="servicebus_namespace_id",
     ),
     Container(
         "story-generator",
@@ -200,6 +203,19 @@ def _shared(place: Environment, containers: Sequence[Container]) -> Iterator[Nod
             "registry_id": Output("world/registry", "registry_id"),
         },
         owns={"name": "Microsoft.ContainerService/managedClusters"},
+    )  # fmt: skip
+    yield _stack(
+        place, "dashboard", Part.MONITORING,
+        group | {
+            "workspace_id": watch["workspace_id"],
+            "application_insights_ids": {
+                each.name: Output(each.name, "application_insights_id") for each in containers
+            },
+            "servicebus_namespace_ids": {each.name: Output(each.name, each.bus) for each in containers if each.bus},
+            "cluster_id": Output("cluster", "cluster_id"),
+            "postgresql_server_id": Output("postgresql", "server_id"),
+            "cache_id": Output("redis", "cache_id"),
+        },
     )  # fmt: skip
 
 

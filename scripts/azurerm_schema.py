@@ -30,6 +30,7 @@ WANTED_RESOURCES = {
     "azurerm_dns_ns_record",
     "azurerm_nat_gateway_public_ip_association",
     "azurerm_network_security_rule",
+    "azurerm_portal_dashboard",
     "azurerm_postgresql_flexible_server_active_directory_administrator",
     "azurerm_private_dns_a_record",
     "azurerm_private_dns_cname_record",

@@ -85,6 +85,7 @@ RULES: Mapping[str, Rule] = {
     "Microsoft.OperationalInsights/workspaces": _rule(4, 63, _HYPHENS),
     "Microsoft.Insights/components": _rule(1, 260, _TITLE),
     "Microsoft.Insights/actionGroups/shortName": _rule(1, 12, _TITLE),
+    "Microsoft.Portal/dashboards": _rule(3, 160, (r"[a-zA-Z0-9-]+", "letters, digits, - are")),
     "Microsoft.ManagedIdentity/userAssignedIdentities": _rule(3, 128, _WORDS),
     "Microsoft.ServiceBus/namespaces": _rule(6, 50, _BUS),
     "Microsoft.DocumentDB/databaseAccounts": _rule(3, 44, _LOWER),

@@ -1,21 +1,26 @@
 """Building, pushing and carrying images: the same sentences for the stand-ins and for Debian's engine and registry."""
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import docker
 import httpx
 import pytest
 from workspace.clients.engine import Engine
 from workspace.clients.registry import Registry
 from workspace.errors import Broken, Refused, Unsettled
+from workspace.rehearsal import image
 from workspace.rehearsal.engine import EngineStandIn
 from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.registry import RegistryStandIn, real_registry
@@ -83,6 +88,10 @@ def own_engine(directory: Path) -> Iterator[Engine]:
     finally:
         process.terminate()
         process.wait(timeout=START_SECONDS)
+        # A container in the machine's own network leaves the namespace's file mounted.
+        mounted = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+        for place in (each for each in mounted if each.startswith(f"{directory}/")):
+            subprocess.run(["umount", place], check=False)
 
 
 @pytest.fixture
@@ -286,20 +295,147 @@ def files_of(registry: Registry, repository: str, digest: str) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("service", ["chain", "publisher", "story-generator"])
-def test_the_image_of_a_rehearsal_is_built_without_any_base(engine: Engine, registry: Registry, service: str) -> None:
-    folder = Path(__file__).parents[2] / "infra" / "docker" / "rehearsal"
-    reference = f"{registry.authority}/rehearsal/{service}:1"
-    arguments = {"SERVICE": service, "VERSION": "1.2.3"}
-    engine.build(context=folder, dockerfile=folder / "Dockerfile", tag=reference, arguments=arguments)
+REHEARSAL = Path(__file__).parents[2] / "infra" / "docker" / "rehearsal" / "Dockerfile"
+SERVICES = ["chain", "publisher", "story-generator"]
+
+
+@pytest.fixture(scope="module")
+def context(folder: Path) -> image.Context:
+    """What the images that stand for services are made of; without a busybox only a stand-in can build them."""
+    return image.prepare(folder / "context", runs=False)
+
+
+def stands_for(engine: Engine, context: image.Context, service: str, reference: str) -> str:
+    arguments = context.arguments(service)
+    return engine.build(context=context.folder, dockerfile=REHEARSAL, tag=reference, arguments=arguments)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_image_of_a_rehearsal_is_built_without_any_base(
+    engine: Engine, registry: Registry, context: image.Context, service: str
+) -> None:
+    repository = f"rehearsal/{service}"
+    reference = f"{registry.authority}/{repository}:1"
+    first = stands_for(engine, context, service, reference)
     digest = engine.push(reference)
-    configuration = json.loads(b"".join(registry.blob(f"rehearsal/{service}", config_of(registry, service, digest))))
-    assert configuration["config"]["Labels"]["org.opencontainers.image.version"] == "1.2.3"
-    assert files_of(registry, f"rehearsal/{service}", digest) == {"service/name", "service/health", "service/ready"}
+    config = configuration(registry, repository, digest)
+    assert config["Labels"]["org.opencontainers.image.version"] == context.version
+    assert config["User"] == "10000:10000"
+    assert set(config["ExposedPorts"]) == {f"{port}/tcp" for port in image.PORTS[service].split()}
+    assert config["Healthcheck"]["Test"] == ["CMD", "/bin/busybox", "sh", "/opt/mystira/serve", "--check"]
+    assert config["Healthcheck"]["Interval"] == 10_000_000_000
+    answers = {f"srv/{each}" for each in ("health", "ready", "version")}
+    assert files_of(registry, repository, digest) == {"bin/busybox", "opt/mystira/serve", *answers}
+    assert stands_for(engine, context, service, reference) == first
+    assert engine.push(reference) == digest
 
 
-def config_of(registry: Registry, service: str, digest: str) -> str:
-    return str(json.loads(registry.manifest(f"rehearsal/{service}", digest).body)["config"]["digest"])
+def configuration(registry: Registry, repository: str, digest: str) -> dict[str, Any]:
+    place = json.loads(registry.manifest(repository, digest).body)["config"]["digest"]
+    found: dict[str, Any] = json.loads(b"".join(registry.blob(repository, place)))["config"]
+    return found
+
+
+@pytest.fixture(params=SERVICES)
+def running(
+    request: pytest.FixtureRequest, real: Engine, registry: Registry, runnable: image.Context
+) -> Iterator[tuple[str, Any, dict[int, int]]]:
+    """A service's stand-in as it was pushed and pulled again, on a read-only root: its container, and port by port."""
+    reference = f"{registry.authority}/running/{request.param}:1"
+    stands_for(real, runnable, request.param, reference)
+    digest = real.push(reference)
+    with contextlib.closing(docker.DockerClient(base_url=real.address)) as client:
+        client.images.remove(reference)
+        wanted = [int(each) for each in image.PORTS[request.param].split()]
+        is_bridged = any(each.name == "bridge" for each in client.networks.list(names=["bridge"]))
+        places = {port: free_port() for port in wanted}
+        # Without a bridge the container is in this machine's own network, on the same free ports.
+        where: dict[str, Any] = {"ports": {f"{port}/tcp": ("127.0.0.1", place) for port, place in places.items()}}
+        if not is_bridged:
+            where = {"network_mode": "host", "environment": {"PORTS": " ".join(map(str, places.values()))}}
+        container = client.containers.run(
+            f"{reference.rpartition(':')[0]}@{digest}",
+            detach=True,
+            read_only=True,
+            user="1000:1000",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            **where,
+        )
+        try:
+            yield request.param, container, places
+        finally:
+            container.remove(force=True)
+
+
+@pytest.fixture(scope="module")
+def real(folder: Path) -> Iterator[Engine]:
+    yield from real_engine(folder / "running-engine")
+
+
+@pytest.fixture(scope="module")
+def runnable(folder: Path) -> image.Context:
+    return image.prepare(folder / "runnable", runs=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.docker
+def test_the_image_of_a_rehearsal_answers_on_its_ports_and_stops_when_told(
+    running: tuple[str, Any, dict[int, int]], runnable: image.Context
+) -> None:
+    service, container, places = running
+    for place in places.values():
+        assert asked(place, "/health").text == "healthy\n"
+        assert asked(place, "/ready").text == "ready\n"
+        assert asked(place, "/version").json() == {"service": service, "version": runnable.version}
+        assert asked(place, "/nothing").status_code == 404
+    state = settled(container, "healthy")
+    assert state["Health"]["Status"] == "healthy"
+    container.stop(timeout=20)
+    assert container.wait()["StatusCode"] == 0
+    assert container.logs() == b""
+
+
+KILL_ONE = """for place in /proc/[0-9]*; do
+  if /bin/busybox grep -q ^/bin/busybox.httpd "$place/cmdline"; then kill "${place#/proc/}"; exit; fi
+done"""
+
+
+@pytest.mark.docker
+def test_the_image_of_a_rehearsal_ends_when_one_of_its_servers_does(running: tuple[str, Any, dict[int, int]]) -> None:
+    _, container, places = running
+    asked(next(iter(places.values())), "/health")
+    container.exec_run(["/bin/busybox", "sh", "-c", KILL_ONE])
+    assert container.wait(timeout=START_SECONDS)["StatusCode"] == 1
+    assert b"ended" in container.logs()
+
+
+def asked(place: int, path: str) -> httpx.Response:
+    """The answer, once something listens."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return httpx.get(f"http://127.0.0.1:{place}{path}", trust_env=False)
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def settled(container: Any, wanted: str) -> dict[str, Any]:
+    """The container's state, once its health check said what is wanted or time is up."""
+    deadline = time.monotonic() + 2 * START_SECONDS
+    while True:
+        container.reload()
+        state: dict[str, Any] = container.attrs["State"]
+        if state["Health"]["Status"] == wanted or time.monotonic() > deadline:
+            return state
+        time.sleep(0.3)
 
 
 def test_a_fresh_build_needs_nothing_from_before(engine: Engine, sources: Path) -> None:

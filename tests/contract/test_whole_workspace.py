@@ -11,6 +11,7 @@ from workspace.addresses import Addresses
 from workspace.execution import Execution
 from workspace.ledger import Event as Told
 from workspace.ledger import Ledger
+from workspace.preflight import terraform_facts
 from workspace.rehearsal.server import Rehearsal
 from workspace.scheduler import Patience
 from workspace.work import Outcome
@@ -127,6 +128,30 @@ def test_what_runs_later_is_to_the_digest_what_dev_proved(first: dict[str, Execu
         for service in catalogue.CONTAINERS:
             running = run.results[f"{service.name}-rollout"].gives["images"]
             assert all(reference.endswith(dev[f"{service.name}-image"]) for reference in running.values())
+
+
+def test_the_dashboards_show_what_exists_by_metrics_that_exist(
+    first: dict[str, Execution], workspace: Workspace
+) -> None:
+    metrics = {each.lower(): names for each, names in terraform_facts.METRICS.items()}
+    pages = {each["name"]: each for each in workspace.rehearsal.cloud.all("Microsoft.Portal/dashboards")}
+    for environment in ("dev", "staging", "prod"):
+        page = pages[f"mystira-shared-{environment}-dashboard"]
+        shown = list(_charted(page["properties"]))
+        assert {each["metricVisualization"]["displayName"] for each in shown} >= {"chain", "publisher", "PostgreSQL"}
+        assert f"/workspaces/mystira-shared-{environment}-logs" in json.dumps(page["properties"])
+    for page in pages.values():
+        for each in _charted(page["properties"]):
+            assert workspace.rehearsal.cloud.get(each["resourceMetadata"]["id"]), each
+            assert each["name"] in metrics[each["namespace"]], each
+
+
+def _charted(value: Any) -> Iterator[dict[str, Any]]:
+    """The metrics in a dashboard, wherever they stand."""
+    if isinstance(value, dict) and "resourceMetadata" in value:
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _charted(each)
 
 
 def test_nothing_is_built_after_dev(first: dict[str, Execution]) -> None:

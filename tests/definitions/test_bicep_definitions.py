@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -192,6 +194,18 @@ def _mistakes(node: Node) -> Iterator[Node]:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_a_file_compiles_by_itself(file: Path) -> None:
     assert bicep.compile(file)["contentVersion"] == "1.0.0.0"
+
+
+def test_the_real_compiler_takes_the_template_where_there_is_one() -> None:
+    program = shutil.which("bicep")
+    if program is None:
+        pytest.skip("bicep is not on PATH; the stand-in compiles it")
+    main = FOLDER / "main.bicep"
+    done = subprocess.run([program, "build", "--stdout", str(main)], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    real, ours = json.loads(done.stdout), bicep.compile(main)
+    for part in ("parameters", "outputs"):
+        assert set(real[part]) == set(ours[part])
 
 
 def test_every_module_is_used_and_every_use_resolves() -> None:

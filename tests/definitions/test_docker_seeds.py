@@ -15,7 +15,10 @@ STORIES = "infra/docker/story-generator/Dockerfile"
 API = "infra/docker/app-api/Dockerfile"
 ADMIN = "infra/docker/admin-api/Dockerfile"
 REHEARSAL = "infra/docker/rehearsal/Dockerfile"
+SERVICES = "infra/kubernetes/base/chain/services.yaml"
 DEPLOYMENT = "infra/kubernetes/base/publisher/deployment.yaml"
+# What prepares the context of the rehearsal's image.
+MAKER = "packages/workspace/rehearsal/image.py"
 EVERYTHING = "\x00"
 
 # what is wrong · file · old text · new text · rule · where it is found (line text) · words of the finding
@@ -97,8 +100,8 @@ SEEDS = [
     (
         "a health check is switched off",
         REHEARSAL,
-        "USER 1",
-        "HEALTHCHECK NONE\nUSER 1",
+        "HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 \\\n    CMD",
+        "HEALTHCHECK NONE\nCMD",
         "no-health-check",
         "NONE",
         "off",
@@ -214,12 +217,30 @@ SEEDS = [
         "Dockerfile.dockerignore nginx.conf",
     ),
     (
+        "nobody prepares the context",
+        REHEARSAL,
+        "prepared by packages/workspace/rehearsal/image.py",
+        "prepared by packages/workspace/rehearsal/images.py",
+        "source-missing",
+        "COPY busybox",
+        "busybox infra/docker/rehearsal",
+    ),
+    (
+        "a service offers a port that nothing serves",
+        SERVICES,
+        "port: 30303, targetPort: rpc",
+        "port: 30303, targetPort: 30303",
+        "service-port",
+        (CHAIN, "EXPOSE 8545"),
+        "mystira-chain-p2p 8545 30303",
+    ),
+    (
         "everything is copied",
         REHEARSAL,
-        "COPY services/${SERVICE}",
+        "COPY services/${SERVICE}/",
         "COPY .",
         "no-ignore-file",
-        "COPY . /service/",
+        "COPY . /srv/",
         "COPY ignore",
     ),
     (
@@ -372,6 +393,8 @@ HARMLESS = [
 def root(tmp_path: Path) -> Path:
     for each in ("infra/docker", "infra/kubernetes"):
         shutil.copytree(ROOT / each, tmp_path / each)
+    (tmp_path / MAKER).parent.mkdir(parents=True)
+    shutil.copyfile(ROOT / MAKER, tmp_path / MAKER)
     return tmp_path
 
 

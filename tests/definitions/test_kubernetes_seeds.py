@@ -18,6 +18,7 @@ OTHERS = (
     *(f"infra/docker/{each}/Dockerfile" for each in ("chain", "publisher", "story-generator")),
 )
 PROD = f"{K}/overlays/prod"
+DIFFERENCES = f"{K}/differences.yaml"
 CHAIN = f"{K}/base/chain"
 PUBLISHER = f"{K}/base/publisher"
 STORIES = f"{K}/base/story-generator"
@@ -510,6 +511,53 @@ SEEDS: list[Seed] = [
         "mystira-prod Egress",
     ),
     (
+        "a pod runs as nobody that exists",
+        f"{CHAIN}/service-account.yaml",
+        "name: mystira-chain-sa",
+        "name: mystira-chain-account",
+        "service-account-missing",
+        "-",
+        "StatefulSet mystira-chain mystira-chain-sa",
+    ),
+    (
+        "a variable is given twice",
+        f"{K}/base/cert-manager/controller.yaml",
+        "            - name: POD_NAMESPACE\n",
+        "            - name: POD_NAMESPACE\n              value: here\n            - name: POD_NAMESPACE\n",
+        "variable-twice",
+        "            - name: POD_NAMESPACE",
+        "Deployment cert-manager POD_NAMESPACE",
+    ),
+    (
+        "one environment has another port",
+        f"{K}/overlays/staging/publisher/kustomization.yaml",
+        "patches:\n",
+        "patches:\n  - target: {kind: ConfigMap, name: mystira-publisher-config}\n    patch: |-\n"
+        "      - {op: replace, path: /data/chain_ws_url, value: 'ws://mystira-chain:8545'}\n",
+        "undeclared-difference",
+        "/data/chain_ws_url",
+        "ConfigMap mystira-publisher-config dev data.chain_ws_url",
+    ),
+    (
+        "one environment lacks an object",
+        f"{K}/overlays/staging/publisher/kustomization.yaml",
+        "patches:\n",
+        "patches:\n  - patch: |-\n      $patch: delete\n      apiVersion: policy/v1\n      kind: PodDisruptionBudget\n"
+        "      metadata: {name: mystira-publisher}\n",
+        "undeclared-difference",
+        "-",
+        "PodDisruptionBudget mystira-publisher missing staging",
+    ),
+    (
+        "a difference is declared that is none",
+        DIFFERENCES,
+        "paths: [spec.minReplicas, spec.maxReplicas]",
+        "paths: [spec.minReplicas, spec.maxReplicas, spec.behavior]",
+        "difference-idle",
+        "spec.behavior",
+        "HorizontalPodAutoscaler spec.behavior",
+    ),
+    (
         "an ingress of a retired class",
         f"{PROD}/chain/kustomization.yaml",
         "components/route/chain",
@@ -525,9 +573,12 @@ SEEDS: list[Seed] = [
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A workspace for each mistake; all are rendered in one go, which saves starting Kustomize for each."""
     folders: dict[str, Path] = {}
-    for what, file, old, new, *_ in SEEDS:
+    for what, file, old, new, rule, *_ in SEEDS:
         folders[what] = tmp_path_factory.mktemp("seed")
-        copy(folders[what], "prod" if "/overlays/" not in file or PROD in file else "*")
+        compares = "difference" in rule
+        copy(folders[what], "*" if compares or ("/overlays/" in file and PROD not in file) else "prod")
+        if compares:
+            shutil.copyfile(ROOT / DIFFERENCES, folders[what] / DIFFERENCES)
         edit(folders[what] / file, old, new)
     render([Tree(Checkout(folder)) for folder in folders.values()])
     return folders

@@ -19,6 +19,7 @@ import hcl2
 import pytest
 from hcl2.utils import SerializationOptions
 from workspace import naming
+from workspace.preflight import terraform_facts
 from workspace.rehearsal import azurerm
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
@@ -36,6 +37,7 @@ MODULE_OF = {
     "chain": "chain",
     "publisher": "publisher",
     "story-generator": "story-generator",
+    "dashboard": "shared/dashboard",
     "zone": "dns",
     "registry": "registry",
     "state-backend": "state-backend",
@@ -219,6 +221,7 @@ _META = {"count", "for_each", "depends_on", "lifecycle", "provider", "dynamic", 
 _NOT_IN_SCHEMA: Mapping[str, set[str]] = {
     "azurerm_subnet_nat_gateway_association": {"subnet_id", "nat_gateway_id"},
     "azurerm_nat_gateway_public_ip_association": {"nat_gateway_id", "public_ip_address_id"},
+    "azurerm_portal_dashboard": {"name", "location", "resource_group_name", "tags", "dashboard_properties"},
 }
 _RANDOM_PASSWORD = {"length", "min_lower", "min_upper", "min_numeric", "min_special", "special", "override_special"}
 
@@ -513,6 +516,24 @@ def test_alerts_are_on_metrics_that_exist(module: str) -> None:
     assert [pair for pair in _metrics(definitions(f"modules/{module}")) if pair[1] not in _METRICS[pair[0]]] == []
 
 
+_SHOWN_BY = {
+    "services": ["Microsoft.Insights/components"],
+    "cluster": ["Microsoft.ContainerService/managedClusters"],
+    "database": ["Microsoft.DBforPostgreSQL/flexibleServers"],
+    "cache": ["Microsoft.Cache/redisEnterprise", "Microsoft.Cache/redis"],
+    "buses": ["Microsoft.ServiceBus/namespaces"],
+}
+
+
+def test_tiles_of_the_dashboard_are_metrics_that_exist() -> None:
+    source = (TERRAFORM / "modules" / "shared" / "dashboard" / "main.tf").read_text()
+    tiles = re.findall(r'of = local\.(\w+), metric = "([^"]+)"', source)
+    assert len(tiles) == source.count(" metric = ") >= 14
+    assert {shown for shown, _ in tiles} == set(_SHOWN_BY)
+    pairs = [(kind, metric) for shown, metric in tiles for kind in _SHOWN_BY[shown]]
+    assert [pair for pair in pairs if pair[1] not in terraform_facts.METRICS[pair[0]]] == []
+
+
 @pytest.mark.parametrize("module", ["cluster", "publisher", "shared/postgresql", "shared/redis", "shared/workload"])
 def test_a_module_with_something_to_watch_has_alerts(module: str) -> None:
     assert list(_metrics(definitions(f"modules/{module}")))
@@ -636,6 +657,7 @@ _NAMES = {
     ("story-generator", "key_vault_name"): "Microsoft.KeyVault/vaults",
     ("chain", "storage_account_name"): "Microsoft.Storage/storageAccounts",
     ("publisher", "servicebus_name"): "Microsoft.ServiceBus/namespaces",
+    ("dashboard", "name"): "Microsoft.Portal/dashboards",
 }
 
 
@@ -754,7 +776,7 @@ class Engine:
         place = self.directory / "stacks" / stack
         ran = subprocess.run(command, cwd=place, env=self.environment, capture_output=True, text=True)
         assert ran.returncode in expect, f"{stack}: {' '.join(command)}\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}"
-        return ran.stdout
+        return ran.stdout if ran.returncode in (0, 2) else ran.stderr
 
 
 @pytest.fixture(scope="module")
@@ -777,6 +799,26 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def test_the_engine_accepts_good_data_and_refuses_bad_data_when_planning(stack: str, engine: Engine) -> None:
     assert "The configuration is valid." in engine.run(stack, "validate")
     assert "0 failed" in engine.run(stack, "test")
+
+
+# Regions of ADR-0008 that have no availability zones, and data that asks for some.
+_NOT_OFFERED: Mapping[str, Tree] = {
+    "network": {"location": "southafricawest", "nat_zones": ["1"]},
+    "cluster": {"location": "westus", "system_pool": {"vm_size": "Standard_D4s_v3", "node_count": 3, "zones": ["1"]}},
+    "chain": {"location": "southafricawest", "storage_replication": "ZRS"},
+    "postgresql": {"location": "westus", "zone": "1"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", _NOT_OFFERED)
+def test_what_a_region_does_not_offer_is_refused_when_planning(stack: str, engine: Engine) -> None:
+    tests = parsed((TERRAFORM / "stacks" / stack / "tests" / "refusals.tftest.hcl").read_text())
+    good = {name: value for name, value in tests["variables"][0].items() if name != "__is_block__"}
+    file = engine.directory / f"not-offered-{stack}.tfvars.json"
+    file.write_text(json.dumps({**good, **_NOT_OFFERED[stack]}))
+    said = engine.run(stack, "plan", "-input=false", "-state=none.tfstate", f"-var-file={file}", expect=(1,))
+    assert f"{_NOT_OFFERED[stack]['location']} has no availability zones" in " ".join(said.split())
 
 
 def _settings(environment: str, stack: str, given: Mapping[str, Tree]) -> Tree:

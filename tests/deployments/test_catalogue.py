@@ -21,7 +21,8 @@ APPS = ("api", "admin-api")
 
 STAGES = {
     Stage.SHARED_INFRASTRUCTURE: {
-        "network", "monitoring", "postgresql", "redis", "cluster", "workload-identity", "app-base", *CONTAINERS,
+        "network", "monitoring", "postgresql", "redis", "cluster", "workload-identity", "dashboard", "app-base",
+        *CONTAINERS,
     },
     Stage.IMAGES: {*(f"{each}-image" for each in CONTAINERS), "api-package", "admin-api-package", "pwa-package"},
     Stage.CLUSTER_ROLLOUT: {
@@ -64,7 +65,7 @@ def drawn(environment: str) -> Plan:
 
 PARTS = {
     Part.NETWORK_AND_CLUSTER: {"network", "cluster"},
-    Part.MONITORING: {"monitoring"},
+    Part.MONITORING: {"monitoring", "dashboard"},
     Part.SERVICES: {*CONTAINERS, "workload-identity"},
     Part.POSTGRESQL: {"postgresql"},
     Part.REDIS: {"redis"},

@@ -121,7 +121,7 @@ def test_a_failed_rollout_blocks_what_needs_it_and_nothing_else(faulty: subproce
 def test_it_ends_on_what_failed_where_and_what_to_do(faulty: subprocess.CompletedProcess[str]) -> None:
     assert faulty.returncode == 1
     sentence = " ".join(faulty.stdout.split())
-    assert "promote/dev: 1 of 49 nodes failed. chain-rollout failed: StatefulSet mystira-dev/mystira-chain" in sentence
+    assert "promote/dev: 1 of 50 nodes failed. chain-rollout failed: StatefulSet mystira-dev/mystira-chain" in sentence
     assert "CrashLoopBackOff" in sentence
     assert sentence.endswith("Mend the cause and run promote/dev again; what is done is not done again.")
     assert "Traceback" not in faulty.stdout + faulty.stderr

@@ -92,6 +92,7 @@ BY_KIND: Mapping[str, Values] = {
     "azurerm_managed_redis": {"sku_name": "Balanced_B0", "default_database": [{}]},
     "azurerm_management_lock": {"lock_level": "CanNotDelete"},
     "azurerm_monitor_action_group": {"short_name": "mystira-dev"},
+    "azurerm_portal_dashboard": {"dashboard_properties": '{"lenses":{"0":{"order":0,"parts":{}}}}'},
     "azurerm_monitor_diagnostic_setting": {
         "log_analytics_workspace_id": VAULT,
         "enabled_log": [{"category_group": "allLogs"}],
@@ -447,6 +448,7 @@ def test_a_group_that_holds_something_is_not_deleted(plugin: Azurerm) -> None:
         ("azurerm_container_registry", {"name": "mystira-acr"}, "5-50"),
         ("azurerm_kubernetes_cluster_node_pool", {"name": "story-generator"}, "1-12"),
         ("azurerm_monitor_action_group", {"short_name": "MystiraAlerts"}, "(1 - 12)"),
+        ("azurerm_portal_dashboard", {"dashboard_properties": "{lenses"}, "invalid JSON"),
         ("azurerm_storage_account", {"account_replication_type": "RA-GRS"}, "expected account_replication_type"),
         ("azurerm_postgresql_flexible_server", {"storage_mb": 50000}, "expected storage_mb"),
         ("azurerm_postgresql_flexible_server", {"backup_retention_days": 90}, "range (7 - 35)"),

@@ -95,6 +95,46 @@ def test_what_the_instructions_say_is_in_the_image(http: httpx.Client) -> None:
     assert config["Labels"] == {"x": "y z", "title": "web"}
 
 
+def test_a_value_with_blanks_is_one_value_and_many_ports(http: httpx.Client) -> None:
+    dockerfile = "FROM scratch\nARG PORTS\nCOPY a /a\nENV PORTS=${PORTS}\nLABEL ports=${PORTS}\nEXPOSE ${PORTS}\n"
+    build(http, dockerfile, buildargs='{"PORTS": "3000 3001"}')
+    config = http.get("/images/web:1/json").json()["Config"]
+    assert config["Env"][1:] == ["PORTS=3000 3001"]
+    assert config["Labels"] == {"ports": "3000 3001"}
+    assert config["ExposedPorts"] == {"3000/tcp": {}, "3001/tcp": {}}
+
+
+SECOND = 10**9
+
+
+@pytest.mark.parametrize(
+    ("rest", "kept"),
+    [
+        ("CMD true", {"Test": ["CMD-SHELL", "true"]}),
+        ('CMD ["/a", "--check"]', {"Test": ["CMD", "/a", "--check"]}),
+        ("NONE", {"Test": ["NONE"]}),
+        (
+            "--interval=1m30s --timeout=500ms --start-period=5s --retries=3 CMD true",
+            {
+                "Test": ["CMD-SHELL", "true"],
+                "Interval": 90 * SECOND,
+                "Timeout": SECOND // 2,
+                "StartPeriod": 5 * SECOND,
+                "Retries": 3,
+            },
+        ),
+    ],
+)
+def test_a_health_check_is_kept_as_the_engine_keeps_it(http: httpx.Client, rest: str, kept: dict[str, object]) -> None:
+    build(http, f"FROM scratch\nCOPY a /a\nHEALTHCHECK {rest}\n")
+    assert http.get("/images/web:1/json").json()["Config"]["Healthcheck"] == kept
+
+
+def test_a_health_check_with_a_time_that_is_none_ends_the_build(http: httpx.Client) -> None:
+    said = text(build(http, "FROM scratch\nCOPY a /a\nHEALTHCHECK --interval=soon CMD true\n"))
+    assert 'time: invalid duration "soon"' in said
+
+
 def test_a_file_of_a_stage_that_was_not_executed_is_taken_on_trust(http: httpx.Client) -> None:
     said = text(build(http, "FROM node:24 AS build\nRUN make\nFROM scratch\nCOPY --from=build /dist /srv\nCOPY a /a\n"))
     assert "/dist comes from what was not executed" in said

@@ -144,6 +144,13 @@ def test_a_manifest_is_given_to_those_who_accept_its_type(http: httpx.Client) ->
     assert code(http.get("/v2/chain/manifests/dev")) == (404, "MANIFEST_UNKNOWN")
 
 
+def test_types_may_be_accepted_in_headers_of_their_own_as_the_engine_does(http: httpx.Client) -> None:
+    put_hello(http)
+    put_manifest(http, "dev")
+    headers = [("accept", "application/vnd.oci.image.index.v1+json"), ("accept", IMAGE), ("accept", "*/*")]
+    assert http.head("/v2/chain/manifests/dev", headers=headers).status_code == 200
+
+
 def test_tags_and_repositories_come_in_pages(http: httpx.Client) -> None:
     put_hello(http)
     for tag in ("a", "b", "c"):

@@ -89,6 +89,13 @@ PORT = Rule(
     "An image that served gRPC on 50051 was probed on 8545 and never became ready.",
     "Let EXPOSE, the program and the manifest's containerPort name the same port.",
 )
+OFFERED = Rule(
+    "docker/service-port",
+    Severity.RISK,
+    "A port that a Service offers and the image behind it does not serve.",
+    "A chain image that spoke gRPC alone stood behind a load balancer for peers: every connection was refused.",
+    "Let targetPort be a port that the image exposes, or drop the port from the Service.",
+)
 ADD = Rule(
     "docker/add-without-checksum",
     Severity.RISK,
@@ -105,7 +112,8 @@ PACKAGES = Rule(
 )
 
 RULES: tuple[Rule, ...] = (
-    SYNTAX, UNKNOWN_STAGE, BASE, ROOT, HEALTH, COMPILER, FAILURE, SOURCE, CONTEXT, SECRET, PORT, ADD, PACKAGES,
+    SYNTAX, UNKNOWN_STAGE, BASE, ROOT, HEALTH, COMPILER, FAILURE, SOURCE, CONTEXT, SECRET, PORT, OFFERED, ADD,
+    PACKAGES,
 )  # fmt: skip
 
 _FILES = (
@@ -307,15 +315,21 @@ def _secrets(image: _Image) -> Iterator[Finding]:
 def _ports(image: _Image) -> Iterator[Finding]:
     exposed = {number for each in image.shipped if each.word == "EXPOSE" for number in _exposed(image, each)}
     line = next((each.line for each in image.shipped if each.word == "EXPOSE"), image.parsed.stages[-1].line)
-    calls: dict[tuple[int, str, str], list[str]] = {}
+    calls: dict[tuple[Rule, int, str, str], list[str]] = {}
+    probed = {each.port for each in image.reached if each.image == image.name and each.is_called}
     for each in image.reached:
-        if exposed and each.image == image.name and each.port not in exposed:
-            calls.setdefault((each.port, each.workload, each.file), []).append(each.by)
+        if not exposed or each.image != image.name or each.port in exposed:
+            continue
+        if each.is_called or each.port not in probed:
+            rule = PORT if each.is_called else OFFERED
+            calls.setdefault((rule, each.port, each.workload, each.file), []).append(each.by)
     said = ", ".join(map(str, sorted(exposed)))
-    for (port, workload, file), callers in calls.items():
+    for (rule, port, workload, file), callers in calls.items():
         by = " and ".join(callers)
         what = f"the image {image.name} exposes {said}, but {by} of {workload} ({file}) reach port {port}"
-        yield image.at(PORT, line, what)
+        if rule is OFFERED:
+            what = f"the image {image.name} exposes {said} and not {port} of {workload} ({file}), the target of {by}"
+        yield image.at(rule, line, what)
 
 
 def _exposed(image: _Image, expose: Instruction) -> Iterator[int]:

@@ -1,7 +1,8 @@
 """What a Dockerfile may copy: the folder it is built in, its ignore file, and the folders that come from elsewhere.
 
 A Dockerfile does not say which folder it is built in. It is taken to be the one, among its own folder and those above
-it, where most of what it copies is found; when nothing is found there, any folder that has some of it.
+it, where most of what it copies is found; when nothing is found there, any folder that has some of it. Where a comment
+says "Build context: prepared by PROGRAM" and the checkout has that program, what is copied is the program's business.
 """
 
 import posixpath
@@ -17,6 +18,7 @@ from workspace.preflight.docker_syntax import Dockerfile, Instruction, Stage, fi
 _MADE = frozenset(("dist", "build", "out", "publish", "target", "bin", "obj", "artifacts", "node_modules", "vendor"))
 _SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S+)", re.MULTILINE)
 _SAID = re.compile(r"\bsubmodule\s+`?([\w./-]*\w)")
+_PREPARED = re.compile(r"\bbuild context: prepared by\s+`?([\w./-]*\w)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Context:
         self._checkout = checkout
         self._file = file
         self._elsewhere = (*submodules(checkout), *_said(dockerfile))
+        makers = _PREPARED.findall(" ".join(dockerfile.comments))
+        self._is_prepared = any(each in checkout.files for each in makers)
         self.copied = tuple(copied(dockerfile))
         self.folder = max(self._above(), key=self._found)
         if self.copied and not self._found(self.folder):
@@ -69,7 +73,7 @@ class Context:
         for each in self.copied:
             if each.path.startswith(".."):
                 yield each, "lies outside the folder that the image is built in"
-            elif self._is_elsewhere(each.path) or set(each.path.split("/")) & _MADE:
+            elif self._is_prepared or self._is_elsewhere(each.path) or set(each.path.split("/")) & _MADE:
                 continue
             elif not self._exists(self.folder, each.path):
                 yield each, f"is not in {self.folder or 'the root of the checkout'}, which the image is built in"

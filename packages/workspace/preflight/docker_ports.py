@@ -1,4 +1,4 @@
-"""The ports at which manifests reach a container: by probes, and by routes and ingresses through services."""
+"""The ports at which manifests reach a container: by probes, by routes and ingresses, and by what services offer."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,26 +19,30 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Reached:
-    """A port of a container that something outside it calls, and what calls it."""
+    """A port of a container that something outside it calls, or could call because a service offers it."""
 
     image: str
     port: int
     by: str
     workload: str
     file: str
+    is_called: bool = True
 
 
 def reached(checkout: Checkout) -> tuple[Reached, ...]:
-    """Every port that a probe, a route or an ingress reaches; each once per image and caller."""
+    """Every port that a probe, a route, an ingress or a service reaches; each once per image and caller."""
     objects = tuple(_objects(checkout))
     services = [thing for _, thing in objects if thing.get("kind") == "Service"]
     called = set(_called(thing for _, thing in objects))
     found = [
-        Reached(_repository(container), port, by, _name(thing), file)
+        Reached(_repository(container), port, by, _name(thing), file, is_called)
         for file, thing in objects
         if thing.get("kind") in _WORKLOADS
         for container in _containers(thing)
-        for port, by in (*_probed(container), *_routed(thing, container, services, called))
+        for port, by, is_called in (
+            *((port, by, True) for port, by in _probed(container)),
+            *_offered(thing, _containers(thing), container, services, called),
+        )
     ]
     return tuple(dict.fromkeys(found))
 
@@ -103,9 +107,17 @@ def _probed(container: Object) -> Iterator[tuple[int, str]]:
                 yield number, f"the {probe}"
 
 
-def _routed(
-    workload: Object, container: Object, services: list[Object], called: set[tuple[str, int | str]]
-) -> Iterator[tuple[int, str]]:
+def _offered(
+    workload: Object,
+    containers: list[Object],
+    container: Object,
+    services: list[Object],
+    called: set[tuple[str, int | str]],
+) -> Iterator[tuple[int, str, bool]]:
+    """Ports that services send to this container, and whether a route or an ingress calls them.
+
+    Of several containers it is the one that names the port; where none does nobody knows which it is.
+    """
     labels = _at(workload, "spec", "template", "metadata", "labels")
     for service in services:
         selector = _at(service, "spec", "selector")
@@ -113,9 +125,16 @@ def _routed(
         if not selector or not selector.items() <= labels.items():
             continue
         for port in _at(service, "spec").get("ports") or ():
-            if {(name, port.get("port")), (name, port.get("name"))} & called:
-                number = _number(container, port.get("targetPort") or port.get("port"))
-                yield from [(number, f"a route through the service {name}")] if number else []
+            is_called = bool({(name, port.get("port")), (name, port.get("name"))} & called)
+            number = _number(container, port.get("targetPort") or port.get("port"))
+            if number and is_called:
+                yield number, f"a route through the service {name}", True
+            elif number and (len(containers) == 1 or number in _named(container)):
+                yield number, f"port {port.get('port')} of the service {name}", False
+
+
+def _named(container: Object) -> set[Any]:
+    return {each.get("containerPort") for each in container.get("ports") or () if isinstance(each, Mapping)}
 
 
 def _number(container: Object, port: Any) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from workspace.preflight import (
     kubernetes_hosts,
     kubernetes_kustomize,
+    kubernetes_parity,
     kubernetes_pods,
     kubernetes_scale,
     kubernetes_schema,
@@ -24,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     *kubernetes_traffic.RULES,
     *kubernetes_hosts.RULES,
     *kubernetes_scale.RULES,
+    *kubernetes_parity.RULES,
     *kubernetes_texts.RULES,
 )
 
@@ -37,7 +39,11 @@ def check(checkout: Checkout) -> Report:
     findings = list(kubernetes_kustomize.check(tree, failed))
     for scene in found:
         findings += _check(scene, found, sources, versions)
-    return Report.of([Report(tuple(_checked(tree, found, versions)), tuple(findings))])
+    allowed = kubernetes_parity.declared(checkout)
+    findings += kubernetes_parity.check(found, allowed)
+    compared = Checked("declared differences between environments", len(allowed)) if allowed else None
+    looked = [*_checked(tree, found, versions), *([compared] if compared else [])]
+    return Report.of([Report(tuple(looked), tuple(findings))])
 
 
 def _check(scene: Scene, everywhere: list[Scene], sources: Sources, versions: tuple[str, ...]) -> Iterator[Finding]:

@@ -59,7 +59,21 @@ SECRET = Rule(
     "Keys were spelt one way where they were made and another where they were read; the pods did not start.",
     "Correct the name or the key, or let something make it.",
 )
-RULES = (IMAGE, PROBE, PROBE_PORT, RESOURCES, RIGHTS, CONFIG, SECRET)
+ACCOUNT = Rule(
+    "kubernetes/service-account-missing",
+    Severity.ERROR,
+    "A pod that runs as a service account which does not exist.",
+    "No pod is created, and the workload says so in an event that nobody reads; sign-in to Azure hangs on the account.",
+    "Correct the name, or add the ServiceAccount to the same namespace.",
+)
+TWICE = Rule(
+    "kubernetes/variable-twice",
+    Severity.ERROR,
+    "A container that is given a variable twice.",
+    "The last one wins in silence, or the API server refuses the object, depending on how it is applied.",
+    "Remove one of them.",
+)
+RULES = (IMAGE, PROBE, PROBE_PORT, RESOURCES, RIGHTS, CONFIG, SECRET, ACCOUNT, TWICE)
 
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _METRICS = re.compile(r"metrics|prometheus|monitoring")
@@ -77,10 +91,25 @@ def check(scene: Scene, sources: Sources) -> Iterator[Finding]:
             yield from _resources(scene, thing, path, container)
             yield from _rights(scene, thing, path, container)
             yield from _probe_ports(scene, thing, path, container)
+            yield from _twice(scene, thing, path, container)
         for path, container in thing.containers(starting=False):
             yield from _missing_probes(scene, thing, path, container, served=served)
         if scene.whole:
             yield from _references(scene, sources, thing)
+            yield from _account(scene, thing)
+
+
+def _account(scene: Scene, thing: Thing) -> Iterator[Finding]:
+    name = thing.pod.get("serviceAccountName")
+    if name and name != "default" and scene.one("ServiceAccount", name, thing.namespace) is None:
+        place = thing.place(*thing.pod_path, "serviceAccountName")
+        yield scene.find(ACCOUNT, place, f"{thing} runs as ServiceAccount {name}, which does not exist here.")
+
+
+def _twice(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
+    names = [str(mapping(each).get("name")) for each in items(container.get("env"))]
+    for name in dict.fromkeys(each for each in names if names.count(each) > 1):
+        yield scene.find(TWICE, thing.place(*path, "env", name), f"{thing} is given {name} {names.count(name)} times.")
 
 
 def selected(scene: Scene, thing: Thing, selector: dict[str, Any]) -> bool:

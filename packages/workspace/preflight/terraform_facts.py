@@ -1,9 +1,17 @@
 """What Azure and its Terraform plugin say about types: arguments, names, metrics, delegations, what holds data.
 
-Arguments come from `rehearsal/generated/azurerm-schema.json`; where that comes from stands beside it. The metrics began
-as the list in tests/definitions/test_terraform_definitions.py. The rest of them, the delegations and which names are
-global were written from memory, without Azure's reference at hand: compare them with "Supported metrics with Azure
-Monitor" and "What is subnet delegation" before they are relied on. A namespace that is missing is not judged.
+Where each table comes from:
+
+* arguments: `rehearsal/generated/azurerm-schema.json`; its own source stands beside it;
+* METRICS: Azure Monitor's pages "Supported metrics", as published in July 2026. Compared name by name:
+  Microsoft.Insights/components, Microsoft.KeyVault/vaults, Microsoft.ContainerService/managedClusters,
+  Microsoft.Cache/redis (whole caches, not shard by shard). From memory, in part: Microsoft.Cache/redisEnterprise,
+  Microsoft.DBforPostgreSQL/flexibleServers, Microsoft.ServiceBus/namespaces, Microsoft.Storage/storageAccounts, so a
+  name that they lack is a risk and no error. A namespace that is missing is not judged;
+* DELEGATIONS: the list that the plugin itself validates against (`subnetDelegationServiceNames` of azurerm 4);
+* NAMED: rules by `workspace.naming`; which names are taken for the whole world is from Azure's page "Naming rules and
+  restrictions" for registries, caches and bots, and from memory for the rest;
+* HOLDS_DATA: ours.
 """
 
 import json
@@ -24,6 +32,11 @@ METRICS: Mapping[str, frozenset[str]] = {
             "availabilityResults/availabilityPercentage",
             "availabilityResults/count",
             "availabilityResults/duration",
+            "browserTimings/networkDuration",
+            "browserTimings/processingDuration",
+            "browserTimings/receiveDuration",
+            "browserTimings/sendDuration",
+            "browserTimings/totalDuration",
             "dependencies/count",
             "dependencies/duration",
             "dependencies/failed",
@@ -32,10 +45,14 @@ METRICS: Mapping[str, frozenset[str]] = {
             "exceptions/server",
             "pageViews/count",
             "pageViews/duration",
+            "performanceCounters/exceptionsPerSecond",
             "performanceCounters/memoryAvailableBytes",
             "performanceCounters/processCpuPercentage",
+            "performanceCounters/processIOBytesPerSecond",
             "performanceCounters/processPrivateBytes",
             "performanceCounters/processorCpuPercentage",
+            "performanceCounters/requestExecutionTime",
+            "performanceCounters/requestsInQueue",
             "performanceCounters/requestsPerSecond",
             "requests/count",
             "requests/duration",
@@ -85,6 +102,7 @@ METRICS: Mapping[str, frozenset[str]] = {
     "Microsoft.DBforPostgreSQL/flexibleServers": frozenset(
         {
             "active_connections",
+            "analyze_count_user_tables",
             "backup_storage_used",
             "connections_failed",
             "connections_succeeded",
@@ -96,8 +114,8 @@ METRICS: Mapping[str, frozenset[str]] = {
             "disk_queue_depth",
             "iops",
             "is_db_alive",
-            "maximum_used_transactionIDs",
             "max_connections",
+            "maximum_used_transactionIDs",
             "memory_percent",
             "network_bytes_egress",
             "network_bytes_ingress",
@@ -115,46 +133,71 @@ METRICS: Mapping[str, frozenset[str]] = {
     ),
     "Microsoft.Cache/redis": frozenset(
         {
+            "ConnectedClientsUsingAADToken",
+            "GeoReplicationConnectivityLag",
+            "GeoReplicationDataSyncOffset",
+            "GeoReplicationFullSyncEventFinished",
+            "GeoReplicationFullSyncEventStarted",
+            "GeoReplicationHealthy",
+            "LatencyP99",
+            "allConnectionsClosedPerSecond",
+            "allConnectionsCreatedPerSecond",
+            "allcacheRead",
+            "allcacheWrite",
             "allcachehits",
             "allcachemisses",
             "allconnectedclients",
+            "allevictedkeys",
+            "allexpiredkeys",
+            "allgetcommands",
+            "alloperationsPerSecond",
+            "allpercentprocessortime",
             "allserverLoad",
+            "allsetcommands",
+            "alltotalcommandsprocessed",
+            "alltotalkeys",
+            "allusedmemory",
+            "allusedmemoryRss",
             "allusedmemorypercentage",
-            "cachehits",
             "cacheLatency",
-            "cachemisses",
-            "cachemissrate",
             "cacheRead",
             "cacheWrite",
+            "cachehits",
+            "cachemisses",
+            "cachemissrate",
             "connectedclients",
             "errors",
             "evictedkeys",
             "expiredkeys",
+            "getcommands",
             "operationsPerSecond",
             "percentProcessorTime",
             "serverLoad",
+            "setcommands",
             "totalcommandsprocessed",
             "totalkeys",
             "usedmemory",
-            "usedmemorypercentage",
             "usedmemoryRss",
+            "usedmemorypercentage",
         }
     ),
     "Microsoft.Cache/redisEnterprise": frozenset(
         {
-            "cachehits",
             "cacheLatency",
-            "cachemisses",
             "cacheRead",
             "cacheWrite",
+            "cachehits",
+            "cachemisses",
             "connectedclients",
             "errors",
             "evictedkeys",
             "expiredkeys",
             "geoReplicationHealthy",
+            "getcommands",
             "operationsPerSecond",
             "percentProcessorTime",
             "serverLoad",
+            "setcommands",
             "totalcommandsprocessed",
             "totalkeys",
             "usedmemory",
@@ -167,6 +210,7 @@ METRICS: Mapping[str, frozenset[str]] = {
             "apiserver_current_inflight_requests",
             "apiserver_memory_usage_percentage",
             "cluster_autoscaler_cluster_safe_to_autoscale",
+            "cluster_autoscaler_scale_down_in_cooldown",
             "cluster_autoscaler_unneeded_nodes_count",
             "cluster_autoscaler_unschedulable_pods_count",
             "etcd_cpu_usage_percentage",
@@ -194,10 +238,19 @@ METRICS: Mapping[str, frozenset[str]] = {
 DELEGATIONS = frozenset(
     {
         "GitHub.Network/networkSettings",
+        "Informatica.DataManagement/organizations",
         "Microsoft.ApiManagement/service",
+        "Microsoft.Apollo/npu",
         "Microsoft.App/environments",
+        "Microsoft.App/testClients",
+        "Microsoft.AVS/PrivateClouds",
+        "Microsoft.AzureCosmosDB/clusters",
+        "Microsoft.BareMetal/AzureHostedService",
+        "Microsoft.BareMetal/AzureHPC",
+        "Microsoft.BareMetal/AzurePaymentHSM",
         "Microsoft.BareMetal/AzureVMware",
         "Microsoft.BareMetal/CrayServers",
+        "Microsoft.BareMetal/MonitoringServers",
         "Microsoft.Batch/batchAccounts",
         "Microsoft.CloudTest/hostedpools",
         "Microsoft.CloudTest/images",
@@ -205,6 +258,7 @@ DELEGATIONS = frozenset(
         "Microsoft.Codespaces/plans",
         "Microsoft.ContainerInstance/containerGroups",
         "Microsoft.ContainerService/managedClusters",
+        "Microsoft.ContainerService/TestClients",
         "Microsoft.Databricks/workspaces",
         "Microsoft.DBforMySQL/flexibleServers",
         "Microsoft.DBforMySQL/servers",
@@ -215,6 +269,8 @@ DELEGATIONS = frozenset(
         "Microsoft.DelegatedNetwork/controller",
         "Microsoft.DevCenter/networkConnection",
         "Microsoft.DevOpsInfrastructure/pools",
+        "Microsoft.DocumentDB/cassandraClusters",
+        "Microsoft.Fidalgo/networkSettings",
         "Microsoft.HardwareSecurityModules/dedicatedHSMs",
         "Microsoft.Kusto/clusters",
         "Microsoft.LabServices/labplans",
@@ -223,15 +279,23 @@ DELEGATIONS = frozenset(
         "Microsoft.Netapp/volumes",
         "Microsoft.Network/applicationGateways",
         "Microsoft.Network/dnsResolvers",
+        "Microsoft.Network/fpgaNetworkInterfaces",
         "Microsoft.Network/managedResolvers",
-        "Microsoft.Network/networkWatchers",
+        "Microsoft.Network/networkWatchers.",
+        "Microsoft.Network/virtualNetworkGateways",
         "Microsoft.Orbital/orbitalGateways",
+        "Microsoft.PowerAutomate/hostedRpa",
         "Microsoft.PowerPlatform/enterprisePolicies",
         "Microsoft.PowerPlatform/vnetaccesslinks",
         "Microsoft.ServiceFabricMesh/networks",
         "Microsoft.ServiceNetworking/trafficControllers",
-        "Microsoft.Singularity/accounts",
+        "Microsoft.Singularity/accounts/networks",
+        "Microsoft.Singularity/accounts/npu",
         "Microsoft.Sql/managedInstances",
+        "Microsoft.Sql/managedInstancesOnebox",
+        "Microsoft.Sql/managedInstancesStage",
+        "Microsoft.Sql/managedInstancesTest",
+        "Microsoft.Sql/servers",
         "Microsoft.StoragePool/diskPools",
         "Microsoft.StreamAnalytics/streamingJobs",
         "Microsoft.Synapse/workspaces",
@@ -243,7 +307,7 @@ DELEGATIONS = frozenset(
         "Qumulo.Storage/fileSystems",
     }
 )
-"""The services a subnet can be delegated to."""
+"""The services that the plugin lets a subnet be delegated to; one of them is spelt with a dot at its end there."""
 
 HOLDS_DATA = frozenset(
     {
@@ -288,6 +352,7 @@ NAMED: Mapping[str, tuple[Named, ...]] = {
     "azurerm_log_analytics_workspace": (Named("Microsoft.OperationalInsights/workspaces"),),
     "azurerm_application_insights": (Named("Microsoft.Insights/components"),),
     "azurerm_monitor_action_group": (Named("Microsoft.Insights/actionGroups/shortName", argument="short_name"),),
+    "azurerm_portal_dashboard": (Named("Microsoft.Portal/dashboards"),),
     "azurerm_user_assigned_identity": (Named("Microsoft.ManagedIdentity/userAssignedIdentities"),),
     "azurerm_servicebus_namespace": (Named("Microsoft.ServiceBus/namespaces", is_global=True),),
     "azurerm_cosmosdb_account": (Named("Microsoft.DocumentDB/databaseAccounts", is_global=True),),

@@ -3,9 +3,11 @@
 import argparse
 import json
 import signal
+import sys
 import threading
 from pathlib import Path
 
+from workspace.errors import WorkspaceError
 from workspace.rehearsal.server import Rehearsal
 
 
@@ -19,9 +21,12 @@ def main() -> None:
     ended = threading.Event()
     for order in (signal.SIGTERM, signal.SIGINT):
         signal.signal(order, lambda *_: ended.set())
-    with Rehearsal(chosen.directory, chosen.state, bare=chosen.bare) as rehearsal:
-        write(chosen.directory / "addresses.json", json.dumps(rehearsal.addresses, indent=1))
-        ended.wait()
+    try:
+        with Rehearsal(chosen.directory, chosen.state, bare=chosen.bare) as rehearsal:
+            write(chosen.directory / "addresses.json", json.dumps(rehearsal.addresses, indent=1))
+            ended.wait()
+    except WorkspaceError as error:
+        sys.exit(str(error))
 
 
 def write(file: Path, text: str) -> None:

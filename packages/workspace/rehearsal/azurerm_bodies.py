@@ -5,6 +5,7 @@ and what they or a person change is what a refresh reads back.
 """
 
 import copy
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -94,8 +95,8 @@ def body(kind: str, arm_id: str, attributes: Values, before: Resource | None) ->
 
 
 # Words that are no rule but a shape: `access` names who may read a container; `caa`, `category`, `rules` and `txt` are
-# lists of blocks; `replication` follows the tier in the name of a storage SKU. Any other word is the one key of the
-# objects Azure makes out of a list of texts.
+# lists of blocks; `replication` follows the tier in the name of a storage SKU; `json` is a text that holds all of it.
+# Any other word is the one key of the objects Azure makes out of a list of texts.
 
 
 def _to_azure(conversion: str, value: Any, resource: Resource) -> Any:
@@ -114,6 +115,8 @@ def _to_azure(conversion: str, value: Any, resource: Resource) -> Any:
             return value.removeprefix(tier)
         case "replication":
             return f"{get(resource, 'sku.tier')}_{value}"
+        case "json":
+            return json.loads(value)
         case "access":
             return _ACCESS.get(value, value)
         case "txt":
@@ -142,6 +145,8 @@ def _from_azure(conversion: str, value: Any, resource: Resource) -> Any:
             return next((short for short, long in _TIERS.items() if long == tier), "") + value
         case "replication":
             return value.partition("_")[2]
+        case "json":
+            return _encoded(value)
         case "access":
             return next((ours for ours, theirs in _ACCESS.items() if theirs == value), value)
         case "txt":
@@ -153,6 +158,12 @@ def _from_azure(conversion: str, value: Any, resource: Resource) -> Any:
         case "rules":
             return [_rule_block(each) for each in value]
     return [each.get(conversion) for each in value]
+
+
+def _encoded(value: Any) -> str:
+    """JSON as Terraform's own `jsonencode` writes it: sorted, without blanks, signs of HTML escaped."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _log(block: Mapping[str, Any]) -> Values:

@@ -5,6 +5,7 @@ that our definitions could break are here; what is not known is let through.
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -40,6 +41,8 @@ NAMES: Mapping[str, tuple[str, str]] = {
     ),
     "azurerm_nat_gateway": _NETWORK_NAME,
     "azurerm_network_security_group": _NETWORK_NAME,
+    # The plugin's own limit; Azure would take 160.
+    "azurerm_portal_dashboard": (r"^[A-Za-z0-9-]{3,64}$", "3-64 letters, digits and dashes"),
     "azurerm_postgresql_flexible_server": (
         r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
         "3-63 lower-case letters, digits and dashes",
@@ -164,6 +167,16 @@ def _action_group(config: Values) -> None:
         )
 
 
+def _dashboard(config: Values) -> None:
+    text = config.get("dashboard_properties")
+    try:
+        json.loads(text) if isinstance(text, str) else None
+    except ValueError as error:
+        raise ProviderError(
+            f'"dashboard_properties" contains an invalid JSON: {error}', attribute="dashboard_properties"
+        ) from error
+
+
 def _secret(config: Values) -> None:
     _exactly_one(config, "value", "value_wo")
 
@@ -202,6 +215,7 @@ _CHECKS: Mapping[str, Callable[[Values], None]] = {
     "azurerm_key_vault_secret": _secret,
     "azurerm_kubernetes_cluster": _cluster,
     "azurerm_monitor_action_group": _action_group,
+    "azurerm_portal_dashboard": _dashboard,
     "azurerm_postgresql_flexible_server": _database_server,
     "azurerm_role_assignment": _role,
 }

@@ -415,6 +415,11 @@ TYPES: Mapping[str, Type] = {
         {"enabled": True, "location": "global"},
         location="global",
     ),
+    "azurerm_portal_dashboard": Type(
+        "Dashboard",
+        "{group}/providers/Microsoft.Portal/dashboards/{name}",
+        {"dashboard_properties": "properties:json"},
+    ),
     "azurerm_monitor_metric_alert": Type(
         "Metric Alert",
         f"{_INSIGHTS}/metricAlerts/{{name}}",

@@ -48,6 +48,7 @@ _EPOCH = "1970-01-01T00:00:00Z"
 _VARIABLE = re.compile(r"\\\$|\$(?:(\w+)|\{(\w+)(?:(:[-+])([^}]*))?\})")
 _FROM = re.compile(r"(?P<base>\S+)(?:\s+as\s+(?P<name>\S+))?", re.IGNORECASE)
 _EXPANDED = frozenset({"ADD", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"})
+_PAIRED = frozenset({"ENV", "LABEL"})
 _OTHERS = frozenset({"ARG", "CMD", "ENTRYPOINT", "HEALTHCHECK", "MAINTAINER", "ONBUILD", "RUN", "SHELL"})
 _WORDS = _EXPANDED | _OTHERS
 _PREDEFINED = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"})
@@ -402,7 +403,8 @@ class _Build:
             yield self._start(rest)
             return
         stage = self._stages[-1]
-        rest = _expand(rest, stage.variables) if word in _EXPANDED else rest
+        # Names and values are taken apart first: a value may hold blanks.
+        rest = _expand(rest, stage.variables) if word in _EXPANDED - _PAIRED else rest
         stage.history.append({"created": _EPOCH, "created_by": f"{word} {rest}", "empty_layer": True})
         if word in ("COPY", "ADD"):
             yield from self._copy(stage, word, rest)
@@ -567,12 +569,12 @@ def _configure(stage: _Stage, word: str, rest: str) -> None:
     config = stage.config
     match word:
         case "ENV":
-            pairs = _pairs(rest)
+            pairs = _pairs(rest, stage.variables)
             stage.variables |= pairs
             kept = [each for each in config["Env"] if each.partition("=")[0] not in pairs]
             config["Env"] = [*kept, *(f"{name}={value}" for name, value in pairs.items())]
         case "LABEL":
-            config["Labels"] = {**config.get("Labels", {}), **_pairs(rest)}
+            config["Labels"] = {**config.get("Labels", {}), **_pairs(rest, stage.variables)}
         case "EXPOSE":
             ports: Line = {port if "/" in port else f"{port}/tcp": {} for port in rest.split()}
             config["ExposedPorts"] = {**config.get("ExposedPorts", {}), **ports}
@@ -583,9 +585,35 @@ def _configure(stage: _Stage, word: str, rest: str) -> None:
         case "CMD" | "ENTRYPOINT":
             config["Cmd" if word == "CMD" else "Entrypoint"] = _command(rest, in_shell=True)
         case "HEALTHCHECK":
-            config["Healthcheck"] = {"Test": ["CMD-SHELL", rest.partition("CMD")[2].strip()]}
+            config["Healthcheck"] = _health_check(rest)
         case "USER" | "STOPSIGNAL":
             config["User" if word == "USER" else "StopSignal"] = rest
+
+
+def _health_check(rest: str) -> Line:
+    """A health check as the engine keeps it, times in nanoseconds; NONE switches it off."""
+    flags, _, command = rest.partition("CMD")
+    if not command:
+        return {"Test": ["NONE"]}
+    said = dict(flag.removeprefix("--").split("=", 1) for flag in flags.split())
+    times = {field: _nanoseconds(said[flag]) for flag, field in _HEALTH_TIMES.items() if flag in said}
+    tries = {"Retries": int(said["retries"])} if "retries" in said else {}
+    test = command.strip()
+    told = ["CMD", *_command(test, in_shell=False)] if test.startswith("[") else ["CMD-SHELL", test]
+    return {"Test": told, **times, **tries}
+
+
+def _nanoseconds(duration: str) -> int:
+    """A duration as Go writes it, such as 1m30s."""
+    parts = _DURATION.findall(duration)
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        raise _Failure(f'time: invalid duration "{duration}"')
+    return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+_HEALTH_TIMES = {"interval": "Interval", "timeout": "Timeout", "start-period": "StartPeriod"}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_UNITS = {"h": 3600e9, "m": 60e9, "s": 1e9, "ms": 1e6}
 
 
 def _command(rest: str, *, in_shell: bool) -> list[str]:
@@ -594,11 +622,12 @@ def _command(rest: str, *, in_shell: bool) -> list[str]:
     return ["/bin/sh", "-c", rest] if in_shell else rest.split()
 
 
-def _pairs(rest: str) -> dict[str, str]:
+def _pairs(rest: str, variables: dict[str, str]) -> dict[str, str]:
     words = _split(rest)
     if words and "=" not in words[0]:
-        return {words[0]: rest.partition(" ")[2].strip()}
-    return {name: value for name, _, value in (word.partition("=") for word in words)}
+        return {words[0]: _expand(rest.partition(" ")[2].strip(), variables)}
+    parts = (word.partition("=") for word in words)
+    return {_expand(name, variables): _expand(value, variables) for name, _, value in parts}
 
 
 def _split(rest: str) -> list[str]:

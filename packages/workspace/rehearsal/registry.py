@@ -161,7 +161,9 @@ class RegistryStandIn:
         if found is None:
             raise _Refusal(("MANIFEST_UNKNOWN", detail))
         body, media_type, digest = found
-        accepted = [each.split(";")[0].strip() for each in request.headers.get("accept", "").split(",")]
+        # The engine sends a header of its own for each type.
+        said = ",".join(request.headers.getlist("accept"))
+        accepted = [each.split(";")[0].strip() for each in said.split(",")]
         if media_type not in accepted:
             raise _Refusal(("MANIFEST_UNKNOWN", {**detail, "rehearsal": f"found, but Accept lacks {media_type}"}))
         return Response(body, headers=_named(digest), media_type=media_type)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from starlette.routing import BaseRoute
 
-from workspace.rehearsal import bicep, serving, vault, web, zone
+from workspace.rehearsal import bicep, image, serving, vault, web, zone
 from workspace.rehearsal.arm import Arm
 from workspace.rehearsal.azurerm import SUBSCRIPTION, AzurermPlugin
 from workspace.rehearsal.behaviour import TENANT
@@ -49,7 +49,11 @@ class Rehearsal:
         self._client = self._identity()
         self._packages = directory / "deployed"
         self.cloud.listen(self._bring_by_hand)
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Stop everything, newest first; a second call does nothing."""
@@ -64,7 +68,8 @@ class Rehearsal:
 
     def _start(self) -> None:
         self._registry, registry_part = self._start_registry()
-        self._engine, engine_part = self._start_engine()
+        self._engine, engine_part, runs_images = self._start_engine()
+        self._image = image.prepare(self._directory / "image", runs=runs_images)
         self._public = self._kept(
             PublicFace(
                 self.cloud,
@@ -150,7 +155,7 @@ class Rehearsal:
         return {
             "stack": "real Terraform engine, stand-in for the azurerm plugin",
             "template": "stand-ins for the Bicep compiler and Azure, real SDK",
-            "image": f"{engine}, {registry}",
+            "image": ", ".join(filter(None, (engine, registry, self._image.lacks))),
             "package": "real",
             "workload": "real client and Kustomize, stand-in for the cluster API",
             "secret": "real clients, stand-ins for vault and cluster",
@@ -172,13 +177,14 @@ class Rehearsal:
         stand_in = RegistryStandIn(self._directory / "registry", self.faults)
         return self._kept(Served(stand_in.app)).url, "stand-in registry"
 
-    def _start_engine(self) -> tuple[str, str]:
+    def _start_engine(self) -> tuple[str, str, bool]:
+        """Its address, what people are told of it, and whether it could run what it builds."""
         reachable = "" if self._bare else _docker_reachable()
         if reachable:
-            return reachable, "real Docker engine"
+            return reachable, "real Docker engine", True
         stand_in = EngineStandIn(self._directory / "engine", self.faults)
         served = self._kept(Served(stand_in.app))
-        return served.url.replace("http://", "tcp://"), "stand-in Docker engine"
+        return served.url.replace("http://", "tcp://"), "stand-in Docker engine", False
 
     def _pulls(self, reference: str) -> bool:
         """True when an image is in the registry; images of others (cert-manager) are taken to be where they are."""
@@ -270,8 +276,10 @@ class Rehearsal:
     def _sources(self) -> dict[str, Any]:
         pages = {f"packages/app/{name}/publish": str(_SAMPLES / name) for name in ("api", "admin-api", "pwa")}
         services = ("chain", "publisher", "story-generator")
-        recipe = {"context": "infra/docker/rehearsal", "dockerfile": "infra/docker/rehearsal/Dockerfile"}
-        recipes = {f"infra/docker/{name}/Dockerfile": {**recipe, "arguments": {"SERVICE": name}} for name in services}
+        recipe = {"context": str(self._image.folder), "dockerfile": "infra/docker/rehearsal/Dockerfile"}
+        recipes = {
+            f"infra/docker/{name}/Dockerfile": {**recipe, "arguments": self._image.arguments(name)} for name in services
+        }
         return {**pages, **recipes}
 
     def _kept_plugin(self) -> Mapping[str, str]:

@@ -13,19 +13,13 @@ module "workload" {
   action_group_id          = var.action_group_id
   tags                     = var.tags
 
-  # Peers talk inside the network only: p2p is never published.
+  # The one port the chain serves; its other names lead there inside the cluster.
   inbound_rules = {
     allow-rpc = {
       priority    = 100
       protocol    = "Tcp"
-      ports       = ["8545", "8546"]
-      description = "RPC and WebSocket."
-    }
-    allow-p2p = {
-      priority    = 110
-      protocol    = "*"
-      ports       = ["30303"]
-      description = "Peers, TCP and UDP."
+      ports       = ["8545"]
+      description = "RPC and health."
     }
   }
 }
@@ -59,6 +53,11 @@ resource "azurerm_storage_account" "this" {
 
   lifecycle {
     prevent_destroy = true
+
+    precondition {
+      condition     = !(var.storage_replication == "ZRS" && contains(["westus", "southafricawest"], var.location))
+      error_message = "${var.location} has no availability zones, so storage_replication is LRS there."
+    }
   }
 }
 

@@ -2,6 +2,10 @@
 # rollout: azurerm has no argument for the Gateway API mode of application routing, and the NGINX mode ends in November 2026.
 
 locals {
+  # Of the regions of ADR-0008.
+  regions_without_zones = ["westus", "southafricawest"]
+  zones_asked_for       = flatten([for pool in concat([var.system_pool], values(var.node_pools)) : pool.zones == null ? [] : pool.zones])
+
   alerts = {
     cpu    = { metric = "node_cpu_usage_percentage", threshold = 85, description = "A node's processors are busier than 85 %." }
     memory = { metric = "node_memory_working_set_percentage", threshold = 90, description = "A node uses more than 90 % of its memory." }
@@ -116,6 +120,11 @@ resource "azurerm_kubernetes_cluster" "this" {
     precondition {
       condition     = cidrsubnet("${var.dns_service_ip}/${split("/", var.service_cidr)[1]}", 0, 0) == var.service_cidr
       error_message = "The DNS address ${var.dns_service_ip} is not inside the service range ${var.service_cidr}."
+    }
+
+    precondition {
+      condition     = !contains(local.regions_without_zones, var.location) || length(local.zones_asked_for) == 0
+      error_message = "${var.location} has no availability zones: leave zones out of the node pools."
     }
   }
 }

@@ -122,6 +122,13 @@ resource "azurerm_public_ip" "egress" {
   sku                 = "Standard"
   zones               = var.nat_zones
   tags                = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = !contains(["westus", "southafricawest"], var.location) || length(var.nat_zones) == 0
+      error_message = "${var.location} has no availability zones: leave nat_zones empty."
+    }
+  }
 }
 
 resource "azurerm_nat_gateway" "egress" {

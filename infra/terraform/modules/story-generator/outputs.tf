@@ -33,6 +33,11 @@ output "nsg_id" {
   description = "Resource id of the security group."
 }
 
+output "application_insights_id" {
+  value       = module.workload.application_insights_id
+  description = "Resource id of the service's Application Insights."
+}
+
 output "application_insights_connection_string" {
   value       = module.workload.application_insights_connection_string
   description = "Where the service's telemetry is sent."

@@ -115,6 +115,11 @@ resource "azurerm_postgresql_flexible_server" "this" {
     }
 
     precondition {
+      condition     = !contains(["westus", "southafricawest"], var.location) || (var.zone == null && try(var.high_availability_mode != "ZoneRedundant", true))
+      error_message = "${var.location} has no availability zones: make zone null and high_availability_mode anything but ZoneRedundant."
+    }
+
+    precondition {
       condition     = length(setsubtract(keys(var.connection_secret_vault_ids), var.databases)) == 0
       error_message = "connection_secret_vault_ids names a database that is not in databases."
     }
