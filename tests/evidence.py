@@ -292,7 +292,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if name and (report.failed or report.skipped):
         _count_what_went_wrong(item, report)
     if name and decides:
-        tally = item.stash.get(_TALLY, None) or Tally(passed=1)
+        tally = _tally(item)
+        if tally == Tally():
+            tally.passed = 1
         report.user_properties.append((_KEY, json.dumps({"suite": name, **tally.plain()})))
     return report  # type: ignore[return-value]
 

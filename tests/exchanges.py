@@ -62,13 +62,14 @@ def operations() -> "Operations | None":
 
 
 @pytest.fixture(autouse=True)
-def every_exchange_is_azures(request: pytest.FixtureRequest, evidence: Evidence) -> Iterator[None]:
+def every_exchange_is_azures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Judge what was served while a contract test ran; the test that made the stand-in say it is the one that fails."""
     if request.path.parent != _HERE:
         yield
         return
     overheard: Overheard = request.getfixturevalue("overheard")
     known: Operations | None = request.getfixturevalue("operations")
+    evidence: Evidence = request.getfixturevalue("evidence")
     yield
     served = overheard.taken()
     if known is not None:
