@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml scripts/setup.py
 	@echo "setting up .venv from requirements.lock …"
@@ -38,7 +38,7 @@ check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what wou
 
 .PHONY: test
 test: check check-definitions quick ## everything a change must pass; below it, its parts
-	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
+	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker and not conformance" --numprocesses $(shell nproc) --dist loadfile
 	@$(PYTHON) -m pytest -m "prefect and not docker"
 
 .PHONY: quick
@@ -48,6 +48,10 @@ quick: $(READY) ## the library's tests that start no program
 .PHONY: conformance
 conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had
 	@$(PYTHON) -m pytest -m docker
+
+.PHONY: conformance-azure
+conformance-azure: $(READY) ## our polling against Azure's own test server, our Azure against the real az; installs both once
+	@$(PYTHON) -m pytest -m conformance tests/conformance --timeout 900
 
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
