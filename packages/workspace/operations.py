@@ -40,8 +40,9 @@ Say = Callable[[str], None]
 # the first pause, and what each one more is longer; both were those of our clients before
 _FIRST_PAUSE = 0.1
 _GROWTH = 1.5
-# how many readings in a row may fail before the status counts as unknown
-_PATIENCE = 5
+# readings in a row may fail so often, and for so many of the longest pauses, before the state counts as unknown
+_FAILURES = 5
+_PATIENCE = 12
 
 _SUCCEEDED = {"succeeded", "completed"}
 _FAILED = {"failed", "canceled", "cancelled"}
@@ -96,7 +97,7 @@ class Pace:
     def __init__(self, seconds: float, longest: float, first: float = _FIRST_PAUSE) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
-        self._longest = longest
+        self.longest = longest
         self._pause = min(first, longest)
         self._asked: float | None = None
 
@@ -116,7 +117,7 @@ class Pace:
 
     def _next(self) -> float:
         asked, self._asked = self._asked, None
-        pause, self._pause = self._pause, min(self._pause * _GROWTH, self._longest)
+        pause, self._pause = self._pause, min(self._pause * _GROWTH, self.longest)
         return asked or pause
 
 
@@ -182,8 +183,8 @@ def finish(
 
     `what` opens every sentence: `deleting resource group mys-dev-rg`. `final` is where Azure's description says that
     the result is (`location`, `azure-async-operation`), where it says so. Unsettled: still running at the deadline, or
-    its state could not be read several times in a row. Broken: it failed or was cancelled, told by the innermost cause,
-    or its answers make no sense; refused only where `changes_nothing` and the request was wrong.
+    its state could not be read for twelve of the longest pauses. Broken: it failed or was cancelled, told by the
+    innermost cause, or its answers make no sense; refused only where `changes_nothing` and the request was wrong.
     """
     first = begin(what, call)
     say(f"{what}: accepted")
@@ -199,7 +200,7 @@ class _Following:
     ) -> None:
         self._client, self._what, self._first, self._pace = client, what, first, pace
         self._final, self._changes_nothing, self._say = final, changes_nothing, say
-        self._failures, self._why = 0, ""
+        self._failures, self._since, self._why = 0, 0.0, ""
 
     def to_the_end(self) -> Ended:
         style = self._sensible(self._first, lambda: _style(_piped(self._first), self._final))
@@ -275,12 +276,16 @@ class _Following:
         Being told to slow down is not counted: only the deadline ends that.
         """
         self._why = shown
-        self._failures += status != _THROTTLED
-        if self._failures <= _PATIENCE:
+        if status == _THROTTLED:
+            return
+        self._failures += 1
+        self._since = self._since if self._failures > 1 else time.monotonic()
+        seconds = time.monotonic() - self._since
+        if self._failures <= _FAILURES or seconds < _PATIENCE * self._pace.longest:
             return
         if status in _UNKNOWN:
             raise why
-        raise Unsettled(f"{self._what} may still run: its state could not be read {self._failures} times: {why}")
+        raise Unsettled(f"{self._what} may still run: its state could not be read for {seconds:.0f} s: {why}")
 
     def _refusal(self, answer: HttpResponse) -> WorkspaceError:
         """What an answer that is no status says about the operation."""

@@ -131,8 +131,7 @@ def run(web: Any, client: ResourceManagementClient) -> Callable[..., Any]:
             "making it",
             _call(client, method),
             deadline_seconds=deadline,
-            longest_pause=0.01,
-            **answers.get("options", {}),
+            **{"longest_pause": 0.01, **answers.get("options", {})},
         )
         return ended.content, server
 
@@ -238,6 +237,18 @@ WELL = {
         "DELETE",
         answer(202, None, **AT_STATUS),
         {"status": [answer(503), answer(500), answer(404), answer(0), status("Succeeded")]},
+        {"status": "Succeeded"},
+    ),
+    "more bad moments than five, in a short time": (
+        "DELETE",
+        answer(202, None, **AT_STATUS),
+        {"status": [*[answer(502)] * 8, status("Succeeded")], "options": {"longest_pause": 0.05}},
+        {"status": "Succeeded"},
+    ),
+    "five bad moments that took long": (
+        "DELETE",
+        answer(202, None, **AT_STATUS),
+        {"status": [*[answer(502)] * 5, status("Succeeded")], "options": {"longest_pause": 0}},
         {"status": "Succeeded"},
     ),
     "throttled for a long time": (
@@ -388,7 +399,7 @@ BADLY: dict[str, tuple[str, Any, dict[str, Any], type[WorkspaceError], str]] = {
         answer(201, CREATING, **AT_STATUS),
         {"status": [answer(503)]},
         Unsettled,
-        "may still run: its state could not be read 6 times",
+        "may still run: its state could not be read for",
     ),
 }
 
@@ -401,6 +412,9 @@ def test_an_operation_that_ends_well_gives_what_it_ended_with(
 
     assert found == content
     assert len({headers["x-ms-client-request-id"] for _, _, headers in server.asked}) == 1
+    for name, told in answers.items():
+        path = THING if name == "thing" else f"/{name}"
+        assert name == "options" or server.paths.count(f"GET {path}") == len(told)
     assert [each for each in server.paths[1:] if not each.startswith("GET ")] == []
 
 
