@@ -52,7 +52,7 @@ def refused(line: str, says: str) -> Step:
 
 
 class Holds(list[Any]):
-    """What a list must hold at least."""
+    """What a list must hold, or which names an object must have, at least."""
 
 
 def holds(*wanted: Any) -> Holds:
@@ -109,6 +109,7 @@ DEPLOYMENTS = (
     ),
     step("deployment group show -g {group} -n inner --query properties.provisioningState", "Succeeded"),
     step("deployment group list -g {group} --query [].name", holds("small", "inner")),
+    step("deployment group export -g {group} -n small", holds("parameters", "resources", "outputs")),
     step(
         "deployment operation group list -g {group} -n small "
         "--query [].properties.[provisioningState,targetResource.resourceName]",
@@ -217,6 +218,7 @@ CLUSTERS = (
         "aks show -g {group} -n rehearsed-aks --query [provisioningState,powerState.code,kubernetesVersion]",
         ["Succeeded", "Running", "1.35"],
     ),
+    step("aks nodepool list -g {group} --cluster-name rehearsed-aks --query [].[name,count]", [["nodepool1", 1]]),
     step("aks get-credentials -g {group} -n rehearsed-aks -f {kubeconfig}"),
     step("aks get-credentials -g {group} -n rehearsed-aks -f {kubeconfig}.admin --admin"),
     refused("aks get-credentials -g {group} -n none -f {kubeconfig}.none", "ResourceNotFound"),

@@ -354,6 +354,30 @@ def test_assignments_are_listed_by_principal_and_told_when_they_go(here: Here) -
     assert here.ask("DELETE", found[0]["id"]).status_code == 204
 
 
+def test_the_pools_a_cluster_was_written_with_are_resources_too(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    here.have(CLUSTER, properties={"agentPoolProfiles": [{"name": "system", "count": 2, "mode": "System"}]})
+    here.have(f"{CLUSTER}/agentPools/chain", properties={"count": 1})
+
+    listed = here.ask("GET", f"{CLUSTER}/agentPools").json()["value"]
+
+    assert [each["name"] for each in listed] == ["system", "chain"]
+    assert here.ask("GET", f"{CLUSTER}/agentPools/system").json() == listed[0]
+    assert listed[0]["properties"]["count"] == 2
+    assert "name" not in listed[0]["properties"]
+    assert refusal(here.ask("GET", f"{CLUSTER}/agentPools/none")) == (404, "ResourceNotFound")
+
+
+def test_a_deployments_template_can_be_had_back(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    path = f"{GROUPS}/g1/providers/Microsoft.Resources/deployments/d"
+    template = {"$schema": "x#", "contentVersion": "1.0.0.0", "resources": []}
+    here.ask("PUT", path, {"properties": {"mode": "Incremental", "template": template}})
+
+    assert here.ask("POST", f"{path}/exportTemplate").json() == {"template": template}
+    assert "_template" not in here.ask("GET", path).json()
+
+
 def test_a_deployment_shows_its_parameters_and_hides_what_is_secure(here: Here) -> None:
     here.have(f"{GROUPS}/g1")
     defined = {

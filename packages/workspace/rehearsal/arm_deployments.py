@@ -124,6 +124,8 @@ class Deployments:
             return self._status(scope, name)
         if action == "operations":
             return self.operations(scope, name)
+        if action == "exporttemplate" and (template := self._found(scope, name).get("_template")):
+            return JSONResponse({"template": template})
         if action:
             raise arm_answers.unknown_type(f"{DEPLOYMENTS}/{action}", request.query_params["api-version"])
         return self._one(request, scope, name, body, fault)
@@ -352,6 +354,8 @@ class Deployments:
                 return refusal.status, refusal.body
         template, parameters = nested.template, nested.parameters
         record = _record(scope, nested.name, location, template, parameters)
+        # by now values of the outer deployment stand in it, secure ones too
+        del record["_template"]
         run = _Run(scope, record, template, parameters, location, outer=outer)
         try:
             await self._run(run)
@@ -420,6 +424,7 @@ def _record(scope: Scope, name: str, location: str, template: Json, parameters: 
             "dependencies": [],
         },
         "_operations": [],
+        "_template": template,
     }
     return record if scope.group else {**record, "location": location}
 

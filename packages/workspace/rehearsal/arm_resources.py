@@ -39,6 +39,7 @@ _NEED_A_LOCATION = {
     "microsoft.web/sites",
     "microsoft.web/staticsites",
 }
+_POOLS = "Microsoft.ContainerService/managedClusters/agentPools"
 _WRITE_ONLY = {"microsoft.keyvault/vaults/secrets": ("value",)}
 
 Kubeconfig = Callable[[str, str], str]
@@ -211,10 +212,14 @@ class Resources:
         raise arm_answers.missing(place.type, place.name, group)
 
     def _brought_along(self, place: Address) -> Json | None:
-        """A role that nobody had to make; it is the same at every scope."""
-        if place.type.lower() != arm_roles.DEFINITIONS.lower():
-            return None
-        return next((r for r in arm_roles.built_in(self._subscription) if r["name"] == place.name.lower()), None)
+        """What is there without having been written by itself: a role of Azure's, a pool that came with its cluster."""
+        kind, name = place.type.lower(), place.names[-1].lower()
+        if kind == arm_roles.DEFINITIONS.lower():
+            return next((r for r in arm_roles.built_in(self._subscription) if r["name"] == name), None)
+        if kind == _POOLS.lower():
+            cluster = self._cloud.get(Address(place.scope, place.type.rpartition("/")[0], place.names[:-1]).id) or {}
+            return next((pool for pool in _own_pools(cluster) if pool["name"].lower() == name), None)
+        return None
 
     def _list(self, place: Address, chosen: str) -> Response:
         kind = f"{place.type}/{place.rest}"
@@ -222,6 +227,10 @@ class Resources:
         found = list(self._cloud.under(scope, kind))
         if kind.lower() == arm_roles.DEFINITIONS.lower():
             found += arm_roles.built_in(self._subscription)
+        if kind.lower() == _POOLS.lower():
+            written = {each["id"].lower() for each in found}
+            own = _own_pools(self._cloud.get(scope) or {})
+            found = [*(pool for pool in own if pool["id"].lower() not in written), *found]
         if kind.lower() in (arm_roles.DEFINITIONS.lower(), arm_roles.ASSIGNMENTS.lower()):
             found = arm_roles.wished(found, chosen)
         return JSONResponse({"value": [visible(each) for each in found]})
@@ -344,6 +353,14 @@ def merged(before: Any, change: Any) -> Any:
         if value is not None:
             result[name] = merged(before.get(name), value)
     return result
+
+
+def _own_pools(cluster: Json) -> Iterator[Json]:
+    """The node pools that a cluster was written with, as resources of their own."""
+    for pool in (cluster.get("properties") or {}).get("agentPoolProfiles") or []:
+        properties = {name: value for name, value in pool.items() if name != "name"}
+        pool_id = f"{cluster['id']}/agentPools/{pool['name']}"
+        yield {"id": pool_id, "name": pool["name"], "type": _POOLS, "properties": properties}
 
 
 def _asked(place: Address, body: Json, before: Json | None) -> Json:
