@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml scripts/setup.py
 	@echo "setting up .venv from requirements.lock …"
@@ -70,6 +70,10 @@ control-plane: $(READY) ## build a real Kubernetes control plane from Debian's s
 .PHONY: evidence
 evidence: $(READY) ## every suite on data of others, counted in one table   [wants WIRE_SAMPLES; writes .evidence]
 	@$(PYTHON) -m pytest tests -m evidence --evidence=.evidence --numprocesses $(shell nproc) --dist loadfile
+
+.PHONY: conformance-azure
+conformance-azure: $(READY) ## our polling against Azure's own test server, our Azure against the real az; installs both once
+	@$(PYTHON) -m pytest -m conformance tests/conformance/test_long_operations.py tests/conformance/test_az.py --timeout 900
 
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make

@@ -20,15 +20,13 @@ import requests
 import urllib3
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.core.polling import LROPoller
 from azure.core.rest import HttpRequest
 from azure.mgmt.containerservice import ContainerServiceClient
-from azure.mgmt.core.polling.arm_polling import ARMPolling
 from azure.mgmt.dns import DnsManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 from requests.structures import CaseInsensitiveDict
 from web_replay import Anybody
-from workspace import diagnosis, management
+from workspace import diagnosis, management, operations
 from workspace.clients import arm
 from workspace.clients.app_service import AppService
 from workspace.clients.arm import Arm
@@ -44,7 +42,7 @@ _READS = ("GET", "HEAD")
 
 Exchange = dict[str, Any]
 Key = tuple[str, str]
-Begin = Callable[..., LROPoller[Any]]
+Begin = Callable[..., Any]
 
 
 class Replay(requests.adapters.BaseAdapter):
@@ -189,17 +187,16 @@ class Told:
         request = self.exchanges[place]["request"]
         url = f"{arm.AZURE}{request['path']}?api-version={request['api_version']}"
 
-        def begin() -> LROPoller[Any]:
-            first = self.resources._client._pipeline.run(HttpRequest("POST", url))
-            return LROPoller(self.resources._client, first, _body, ARMPolling(0.001))
+        def begin(raw_response_hook: Callable[[Any], None], **_: Any) -> None:
+            raw_response_hook(self.resources._client._pipeline.run(HttpRequest("POST", url)))
 
         return begin
 
     def waited(self, begin: Begin, what: str, seconds: float = 5) -> dict[str, Any]:
         """The JSON a long operation ended with, by our way of following one, with its failure in our words."""
         with asking(what):
-            ended = arm._wait(begin(), what, seconds)
-        return ended.as_dict() if hasattr(ended, "as_dict") else dict(ended or {})
+            ended = operations.finish(self.resources, what, begin, deadline_seconds=seconds, longest_pause=0.01)
+        return ended.fields
 
     def refuse(self, place: int, code: str) -> None:
         """As if Azure had answered this with a 403; its recorded answer is as good as unasked then."""
@@ -239,11 +236,6 @@ def asking(what: str) -> Iterator[None]:
 def soon() -> float:
     """A deadline for those that take a moment."""
     return time.monotonic() + 5
-
-
-def _body(answer: Any) -> Any:
-    """What an action gave in the end."""
-    return answer.http_response.json() if answer.http_response.text() else None
 
 
 def _plain(path: str) -> str:

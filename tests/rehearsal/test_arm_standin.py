@@ -113,6 +113,18 @@ def test_the_token_endpoint_refuses_in_its_own_dialect(
     assert (answer.status_code, answer.json()["error"]) == (status, error)
 
 
+@pytest.mark.parametrize(
+    ("tenant", "issuer"), [(TENANT, TENANT), ("organizations", "{tenantid}"), ("common", "{tenantid}")]
+)
+def test_a_tenant_tells_where_it_signs_people_in_and_so_does_nobodys_in_particular(
+    here: Here, tenant: str, issuer: str
+) -> None:
+    told = here.web.get(f"/{tenant}/v2.0/.well-known/openid-configuration").json()
+    assert told["issuer"] == f"{here.served.url}/{issuer}/v2.0"
+    assert told["token_endpoint"] == f"{here.served.url}/{tenant}/oauth2/v2.0/token"
+    assert here.web.get("/elsewhere/v2.0/.well-known/openid-configuration").status_code == 400
+
+
 @pytest.mark.parametrize("header", [None, "Bearer guess", "Basic whisper"])
 def test_nothing_is_told_without_a_token(here: Here, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
@@ -304,6 +316,88 @@ def test_providers_are_registered(here: Here) -> None:
 
 
 # deployments
+
+
+def test_what_is_used_and_where_is_listed(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    here.have(STORE, sku={"name": "Standard_LRS"})
+
+    listed = here.ask("GET", f"/subscriptions/{SUBSCRIPTION}/providers").json()["value"]
+    regions = here.ask("GET", f"/subscriptions/{SUBSCRIPTION}/locations").json()["value"]
+
+    assert [each["namespace"] for each in listed] == ["Microsoft.Resources", "Microsoft.Storage"]
+    assert "South Africa North" in [each["displayName"] for each in regions]
+
+
+def test_roles_that_azure_brings_along_are_found_by_name_and_by_id(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    roles = f"{GROUPS}/g1/providers/Microsoft.Authorization/roleDefinitions"
+
+    found = here.ask("GET", roles, **{"$filter": "roleName eq 'AcrPull'"}).json()["value"]
+
+    assert [each["properties"]["roleName"] for each in found] == ["AcrPull"]
+    assert here.ask("GET", f"{roles}/{found[0]['name']}").json() == found[0]
+    assert here.ask("GET", roles, **{"$filter": "roleName eq 'Nobody'"}).json()["value"] == []
+    assert refusal(here.ask("GET", f"{roles}/nobody")) == (404, "ResourceNotFound")
+
+
+def test_assignments_are_listed_by_principal_and_told_when_they_go(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    assignments = f"{GROUPS}/g1/providers/Microsoft.Authorization/roleAssignments"
+    for name in ("a", "b"):
+        here.have(f"{assignments}/{name}", properties={"principalId": f"p-{name}", "roleDefinitionId": "r"})
+
+    found = here.ask("GET", assignments, **{"$filter": "atScope() and principalId eq 'p-b'"}).json()["value"]
+
+    assert [each["name"] for each in found] == ["b"]
+    assert here.ask("DELETE", found[0]["id"]).json() == found[0]
+    assert here.ask("DELETE", found[0]["id"]).status_code == 204
+
+
+def test_the_pools_a_cluster_was_written_with_are_resources_too(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    here.have(CLUSTER, properties={"agentPoolProfiles": [{"name": "system", "count": 2, "mode": "System"}]})
+    here.have(f"{CLUSTER}/agentPools/chain", properties={"count": 1})
+
+    listed = here.ask("GET", f"{CLUSTER}/agentPools").json()["value"]
+
+    assert [each["name"] for each in listed] == ["system", "chain"]
+    assert here.ask("GET", f"{CLUSTER}/agentPools/system").json() == listed[0]
+    assert listed[0]["properties"]["count"] == 2
+    assert "name" not in listed[0]["properties"]
+    assert refusal(here.ask("GET", f"{CLUSTER}/agentPools/none")) == (404, "ResourceNotFound")
+
+
+def test_a_deployments_template_can_be_had_back(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    path = f"{GROUPS}/g1/providers/Microsoft.Resources/deployments/d"
+    template = {"$schema": "x#", "contentVersion": "1.0.0.0", "resources": []}
+    here.ask("PUT", path, {"properties": {"mode": "Incremental", "template": template}})
+
+    assert here.ask("POST", f"{path}/exportTemplate").json() == {"template": template}
+    assert "_template" not in here.ask("GET", path).json()
+
+
+def test_a_deployment_shows_its_parameters_and_hides_what_is_secure(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    defined = {
+        "name": {"type": "string", "defaultValue": "one"},
+        "sizes": {"type": "array", "defaultValue": [1]},
+        "where": {"type": "string", "defaultValue": "[resourceGroup().location]"},
+        "key": {"type": "securestring"},
+        "keys": {"type": "secureObject", "defaultValue": {"a": "b"}},
+    }
+    template = {"$schema": "x#", "contentVersion": "1.0.0.0", "parameters": defined, "resources": []}
+    properties = {"mode": "Incremental", "template": template, "parameters": {"key": {"value": "whisper"}}}
+
+    told = here.ask(
+        "PUT", f"{GROUPS}/g1/providers/Microsoft.Resources/deployments/d", {"properties": properties}
+    ).json()["properties"]["parameters"]
+
+    assert told["name"] == {"type": "String", "value": "one"}
+    assert told["sizes"] == {"type": "Array", "value": [1]}
+    assert told["key"] == {"type": "SecureString"}
+    assert told["keys"] == {"type": "SecureObject"}
 
 
 def test_a_deployment_is_validated_without_being_made(here: Here) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.web import WebSiteManagementClient, models
 
-from workspace import diagnosis, management
+from workspace import diagnosis, management, operations
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 from workspace.work import say_nothing
 
@@ -225,7 +226,16 @@ class AppService:
             time.sleep(pause)
             pause = pause if in_a_row else min(pause * _GROWTH, _LONGEST_PAUSE)
 
-    def swap(self, group: str, site: str, slot: str, *, target: str = "production", package: str = "") -> bool:
+    def swap(
+        self,
+        group: str,
+        site: str,
+        slot: str,
+        *,
+        target: str = "production",
+        package: str = "",
+        deadline_seconds: float = 900,
+    ) -> bool:
         """Exchange what the slot and the target serve; when `package` is given, only if that brings it to the target.
 
         A swap is its own opposite, so with `package` the target is read first: False when it serves it already, refused
@@ -238,13 +248,18 @@ class AppService:
             holds = held[:12] or "nothing of ours"
             raise Refused(f"Slot {slot} of {site} holds {holds}, not {package[:12]}; nothing was swapped.")
         what = f"the swap of {site} {slot} with {target}"
-        with _asking(what):
-            poller = self._client.web_apps.begin_swap_slot(
-                group, site, slot, models.CsmSlotEntity(target_slot=target, preserve_vnet=True)
-            )
-            poller.result()
-        if poller.status().lower() != "succeeded":
-            raise Broken(f"Azure ended {what} as {poller.status()}; look at both slots before going on.")
+        wanted = models.CsmSlotEntity(target_slot=target, preserve_vnet=True)
+        try:
+            with _asking(what):
+                operations.finish(
+                    self._client,
+                    what,
+                    partial(self._client.web_apps.begin_swap_slot, group, site, slot, wanted),
+                    deadline_seconds=deadline_seconds,
+                    longest_pause=self._polling,
+                )
+        except Broken as error:
+            raise Broken(f"{error}; look at both slots before going on") from error
         if package and self.deployed(group, site, place) != package:
             raise Unsettled(f"Azure reports {what} as done, but {target} does not serve {package[:12]}… yet.")
         return True
@@ -296,13 +311,10 @@ class AppService:
                 self._client.certificates.create_or_update(group, host, certificate)
         except _Accepted:
             say(f"the certificate of {host} is being issued")
-        deadline, pause = time.monotonic() + deadline_seconds, self._polling
-        while not (thumbprint := self.certificate(group, host)):
-            if time.monotonic() + pause > deadline:
-                raise Unsettled(f"The certificate of {host} was not issued within {deadline_seconds:.0f} s.")
-            time.sleep(pause)
-            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
-        return thumbprint
+        for _ in operations.Pace(deadline_seconds, _LONGEST_PAUSE, self._polling):
+            if thumbprint := self.certificate(group, host):
+                return thumbprint
+        raise Unsettled(f"The certificate of {host} was not issued within {deadline_seconds:.0f} s.")
 
     def secure(self, group: str, site: str, host: str, thumbprint: str) -> bool:
         """Serve the host with this certificate (SNI); False when it is served so."""
@@ -397,16 +409,13 @@ class AppService:
             say(f"{label}: {found.get('progress') or found.get('status_text') or 'deployment under way'}")
 
     def _polled(self, label: str, url: str, deadline: float, say: Say) -> Iterator[HttpResponse]:
-        """Ask again and again with growing pauses, until the caller has seen enough or the deadline passes."""
-        pause = min(0.1, self._polling)
-        while True:
-            yield self._send(label, HttpRequest("GET", url))
-            if time.monotonic() + pause > deadline:
-                raise Unsettled(
-                    f"The deployment to {label} did not end before its deadline; it may still be under way."
-                )
-            time.sleep(pause)
-            pause = min(pause * _GROWTH, max(self._polling, pause))
+        """Ask again and again, as often as is wished there, until the caller has seen enough or the deadline passes."""
+        pace = operations.Pace(deadline - time.monotonic(), self._polling)
+        for _ in pace:
+            response = self._send(label, HttpRequest("GET", url))
+            pace.heed(response.headers)
+            yield response
+        raise Unsettled(f"The deployment to {label} did not end before its deadline; it may still be under way.")
 
     def _log(self, label: str, deployment: str) -> str:
         """The last lines of a deployment's log; empty when there is none to be had."""

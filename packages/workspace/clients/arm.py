@@ -9,20 +9,18 @@ import contextlib
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.core.polling import LROPoller
 from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from workspace import diagnosis, management
+from workspace import diagnosis, management, operations
 from workspace.diagnosis import Diagnosis
 from workspace.errors import Broken, Refused, Unsettled
 from workspace.work import say_nothing
@@ -206,16 +204,17 @@ class Arm:
         """Delete the group and everything in it, and wait until it is gone; False when there was none."""
         what = f"deleting resource group {name}"
         try:
-            poller = self._resources.resource_groups.begin_delete(name)
+            operations.finish(
+                self._resources,
+                what,
+                partial(self._resources.resource_groups.begin_delete, name),
+                deadline_seconds=deadline_seconds,
+                longest_pause=self._pause,
+                say=say,
+            )
         except AzureError as error:
             if _is_absence(error):
                 return False
-            raise diagnosis.explain(what, error) from error
-        say(f"{what}: accepted")
-        try:
-            _wait(poller, what, deadline_seconds)
-        except AzureError as error:
-            # a 404 while it is followed is about the operation: the group was there
             raise diagnosis.explain(what, error) from error
         return True
 
@@ -301,10 +300,18 @@ class Arm:
         what = f"what-if of {_about(group, name)}"
         body = _body(template, parameters, location)
         try:
-            poller = _Scope(self._deployments, group).what_if(name, body)
-            result = _plain(_wait(poller, what, deadline_seconds))
+            ended = operations.finish(
+                self._deployments,
+                what,
+                partial(_Scope(self._deployments, group).what_if, name, body),
+                deadline_seconds=deadline_seconds,
+                longest_pause=self._pause,
+                final="location",
+                changes_nothing=True,
+            )
         except AzureError as error:
             raise diagnosis.explain(what, error) from error
+        result = ended.fields
         if str(result.get("status", "")).lower() != "succeeded":
             raise diagnosis.diagnose(result.get("error"), 400).error(what)
         return WhatIf(tuple(_change(each) for each in (result.get("properties") or {}).get("changes") or []))
@@ -342,7 +349,7 @@ class Arm:
 
     def _start(self, group: str, name: str, body: Json, say: Say) -> None:
         try:
-            _Scope(self._deployments, group).create(name, body)
+            operations.begin(_about(group, name), partial(_Scope(self._deployments, group).create, name, body))
         except AzureError as error:
             if "deploymentactive" not in diagnosis.of(error).codes:
                 raise diagnosis.explain(_about(group, name), error) from error
@@ -352,9 +359,8 @@ class Arm:
 
     def _ended(self, group: str, name: str, say: Say, seconds: float) -> Deployment:
         """Read the deployment until it has ended; a few readings in a row may fail."""
-        deadline = time.monotonic() + seconds
-        failures, pause, told = 0, self._pause, ""
-        while True:
+        failures, told = 0, ""
+        for _ in operations.Pace(seconds, self._pause * _SLOWEST, self._pause):
             try:
                 found = self.deployment(group, name)
             except Unsettled:
@@ -365,11 +371,8 @@ class Arm:
                 return self._judged(found)
             if failures > _PATIENCE_WHILE_POLLING:
                 raise Unsettled(f"{_about(group, name)} may still run: its state could not be read {failures} times")
-            if time.monotonic() > deadline:
-                raise Unsettled(f"{_about(group, name)} still runs after {seconds:g} s: run again to wait for it")
             told = self._tell_progress(group, name, say, told)
-            time.sleep(pause)
-            pause = min(pause * 1.5, self._pause * _SLOWEST)
+        raise Unsettled(f"{_about(group, name)} still runs after {seconds:g} s: run again to wait for it")
 
     def _judged(self, found: Deployment) -> Deployment:
         if found.succeeded:
@@ -456,15 +459,15 @@ class _Scope:
             return self._calls.list_by_resource_group(self._group, filter=chosen)
         return self._calls.list_at_subscription_scope(filter=chosen)
 
-    def what_if(self, name: str, body: Json) -> Any:
+    def what_if(self, name: str, body: Json, **how: Any) -> Any:
         if self._group:
-            return self._calls.begin_what_if(self._group, name, body)
-        return self._calls.begin_what_if_at_subscription_scope(name, body)
+            return self._calls.begin_what_if(self._group, name, body, **how)
+        return self._calls.begin_what_if_at_subscription_scope(name, body, **how)
 
-    def create(self, name: str, body: Json) -> Any:
+    def create(self, name: str, body: Json, **how: Any) -> Any:
         if self._group:
-            return self._calls.begin_create_or_update(self._group, name, body, polling=False)
-        return self._calls.begin_create_or_update_at_subscription_scope(name, body, polling=False)
+            return self._calls.begin_create_or_update(self._group, name, body, **how)
+        return self._calls.begin_create_or_update_at_subscription_scope(name, body, **how)
 
     def cancel(self, name: str) -> None:
         if self._group:
@@ -476,31 +479,6 @@ class _Scope:
         if self._group:
             return self._operations.list(self._group, name)
         return self._operations.list_at_subscription_scope(name)
-
-
-def _wait(poller: LROPoller[Any], what: str, deadline_seconds: float) -> Any:
-    """The result of a long-running operation once it says that it succeeded; the poller alone does not tell."""
-    poller.wait(deadline_seconds)
-    if not poller.done():
-        raise Unsettled(f"{what} has not ended after {deadline_seconds:g} s: run again")
-    result = poller.result()
-    if poller.status().lower() not in ("succeeded", "completed"):
-        raise Broken(f"{what} ended as {poller.status()}")
-    # the SDK takes a 200 at a Location for the end, whatever the resource there says of itself
-    state = _state_of(result)
-    if state in _RUNNING:
-        raise Unsettled(f"{what} was accepted and is still {state}: run again")
-    if state in _ENDED - {"succeeded"}:
-        raise Broken(f"{what} ended as {state}")
-    return result
-
-
-def _state_of(result: Any) -> str:
-    """What the result of a long operation says of itself, in small letters; empty where it says nothing."""
-    if result is None:
-        return ""
-    properties = _plain(result).get("properties")
-    return str(properties.get("provisioningState") or "").lower() if isinstance(properties, Mapping) else ""
 
 
 def _is_absence(error: AzureError) -> bool:

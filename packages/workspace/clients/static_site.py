@@ -1,24 +1,22 @@
 """Static Web Apps: upload a package through ARM, know what is deployed, and bind custom domains."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import HttpTransport
-from azure.core.polling import LROPoller
 from azure.mgmt.web import WebSiteManagementClient, models
 
-from workspace import diagnosis, management
+from workspace import diagnosis, management, operations
 from workspace.errors import Broken, Unsettled
 from workspace.work import say_nothing
 
 _MARK = "MYSTIRA_WORKSPACE_PACKAGE"
 _LONGEST_PAUSE = 10.0
-_GROWTH = 1.5
 _READY = "Ready"
 _LOST = ("Failed", "Unhealthy")
 
@@ -82,7 +80,9 @@ class StaticSite:
         """
         return self._settings(group, name).get(_MARK, "").removeprefix("sha256:")
 
-    def deploy(self, group: str, name: str, url: str, sha256: str, *, say: Say = say_nothing) -> bool:
+    def deploy(
+        self, group: str, name: str, url: str, sha256: str, *, deadline_seconds: float = 900, say: Say = say_nothing
+    ) -> bool:
         """Have Azure fetch the package at this URL and serve it; False when it is served already.
 
         The URL may hold a signature and is shown nowhere.
@@ -96,8 +96,12 @@ class StaticSite:
             )
         )
         with _asking(f"the upload to site {name}"):
-            _finish(
-                self._sites.begin_create_zip_deployment_for_static_site(group, name, wanted), f"the upload to {name}"
+            operations.finish(
+                self._client,
+                f"the upload to {name}",
+                partial(self._sites.begin_create_zip_deployment_for_static_site, group, name, wanted),
+                deadline_seconds=deadline_seconds,
+                longest_pause=self._polling,
             )
         say(f"{name} took the package {sha256[:12]}…")
         with _asking(f"the settings of site {name}"):
@@ -147,15 +151,11 @@ class StaticSite:
         found = self.domain(group, name, host)
         if found is None or found.status in _LOST:
             self._ask_for(group, name, host, "dns-txt-token")
-        deadline, pause = time.monotonic() + deadline_seconds, min(0.1, self._polling)
-        while True:
+        for _ in self._looks(deadline_seconds):
             found = self.domain(group, name, host) or Domain(host, "unknown")
             if found.token or found.is_ready:
                 return found.token
-            if time.monotonic() + pause > deadline:
-                raise Unsettled(f"Azure gave no token for {host} of {name} within {deadline_seconds:.0f} s.")
-            time.sleep(pause)
-            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+        raise Unsettled(f"Azure gave no token for {host} of {name} within {deadline_seconds:.0f} s.")
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -166,35 +166,31 @@ class StaticSite:
             properties=models.StaticSiteCustomDomainRequestPropertiesARMResourceProperties(validation_method=validation)
         )
         with _asking(f"domain {host} of site {name}"):
-            # A domain proved by TXT is done only when somebody wrote the record: its poller must not be waited for.
-            self._sites.begin_create_or_update_static_site_custom_domain(group, name, host, wanted, polling=False)
+            # A domain proved by TXT is done only when somebody wrote the record: its end must not be waited for.
+            operations.begin(
+                f"domain {host} of site {name}",
+                partial(self._sites.begin_create_or_update_static_site_custom_domain, group, name, host, wanted),
+            )
 
     def _wait(self, group: str, name: str, host: str, deadline_seconds: float, say: Say) -> None:
-        deadline, pause, told = time.monotonic() + deadline_seconds, min(0.1, self._polling), ""
-        while True:
-            found = self.domain(group, name, host) or Domain(host, "unknown")
+        found = Domain(host, "unknown")
+        for _ in self._looks(deadline_seconds):
+            before, found = found, self.domain(group, name, host) or Domain(host, "unknown")
             if found.is_ready:
                 return
             if found.status in _LOST:
                 raise Unsettled(f"Azure could not prove that {host} belongs to {name}: {found.error or found.status}")
-            if time.monotonic() + pause > deadline:
-                record = f" It waits for a TXT record with {found.token}." if found.token else ""
-                raise Unsettled(f"{host} of {name} is still {found.status} after {deadline_seconds:.0f} s.{record}")
-            if found.status != told:
-                told = found.status
-                say(f"{host}: {told}")
-            time.sleep(pause)
-            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+            if found.status != before.status:
+                say(f"{host}: {found.status}")
+        record = f" It waits for a TXT record with {found.token}." if found.token else ""
+        raise Unsettled(f"{host} of {name} is still {found.status} after {deadline_seconds:.0f} s.{record}")
+
+    def _looks(self, seconds: float) -> operations.Pace:
+        return operations.Pace(seconds, _LONGEST_PAUSE, min(0.1, self._polling))
 
     def _settings(self, group: str, name: str) -> dict[str, str]:
         with _asking(f"the settings of site {name}"):
             return dict(self._sites.list_static_site_app_settings(group, name).properties or {})
-
-
-def _finish(poller: LROPoller[Any], what: str) -> None:
-    poller.result()
-    if poller.status().lower() != "succeeded":
-        raise Broken(f"Azure ended {what} as {poller.status()}.")
 
 
 class _Missing(Broken):

@@ -5,7 +5,6 @@ subscription; the DNS zones, the sites and the vaults bring routes of their own,
 the rehearsal's cloud. Where Azure would refuse, this refuses, with Azure's status, code and words.
 """
 
-import json
 import logging
 import re
 from collections import deque
@@ -21,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workspace.rehearsal import arm_answers, template
+from workspace.rehearsal import arm_answers, arm_content, template
 from workspace.rehearsal.arm_answers import Json, Refusal
 from workspace.rehearsal.arm_deployments import Deployments, EvaluatorMaker
 from workspace.rehearsal.arm_deployments import Scope as DeploymentScope
@@ -33,6 +32,13 @@ from workspace.rehearsal.faults import Fault, Faults
 
 _VERSIONS = ("2026-01-01-preview", "2025-04-01")
 """What a type is offered in here; any dated version is understood."""
+
+_LOCATIONS = {
+    "eastus2": "East US 2",
+    "southafricanorth": "South Africa North",
+    "westeurope": "West Europe",
+}
+"""The regions that are told when somebody asks; any other is understood."""
 
 _METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 _VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(-(alpha|beta|preview|privatepreview))?$", re.IGNORECASE)
@@ -158,8 +164,13 @@ class Arm:
                 return self._operations.result(request, self._subscription, parts[1])
             case ["providers", _, "locations", _, "operationstatuses", _]:
                 return self._operations.status(parts[5])
+            case ["locations"]:
+                return JSONResponse({"value": [self._location(name) for name in _LOCATIONS]})
+            case ["providers"]:
+                used = sorted({parse(each["id"]).type.partition("/")[0] for each in self._cloud.all()}, key=str.lower)
+                return JSONResponse({"value": [self._provider(each) for each in used]})
             case ["providers", _] | ["providers", _, "register"]:
-                return self._provider(request, parts)
+                return JSONResponse(self._provider(parts[1]))
             case below if "providers" in below:
                 return self._below_provider(request, parts, body, fault)
         raise _no_route(request)
@@ -188,9 +199,18 @@ class Arm:
         found = self._cloud.get(self._resources.group_id(group))
         return str(found["name"]) if found else group
 
-    def _provider(self, request: Request, parts: list[str]) -> Response:
+    def _location(self, name: str) -> Json:
+        shown = _LOCATIONS[name]
+        return {
+            "id": f"/subscriptions/{self._subscription}/locations/{name}",
+            "name": name,
+            "displayName": shown,
+            "regionalDisplayName": shown,
+            "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
+        }
+
+    def _provider(self, namespace: str) -> Json:
         """Every provider is registered here, with the types that are in use; asking to register one says so."""
-        namespace = parts[1]
         if not _NAMESPACE.match(namespace):
             raise Refusal(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
         told = {"id": f"/subscriptions/{self._subscription}/providers/{namespace}", "namespace": namespace}
@@ -201,7 +221,7 @@ class Arm:
             for type in sorted(types)
             if type.lower().startswith(start)
         ]
-        return JSONResponse({**told, "registrationState": "Registered", "resourceTypes": listed})
+        return {**told, "registrationState": "Registered", "resourceTypes": listed}
 
     def _about(self) -> Json:
         told = {"id": f"/subscriptions/{self._subscription}", "subscriptionId": self._subscription}
@@ -347,7 +367,7 @@ async def _json(request: Request) -> Json | None:
     if not raw:
         return None
     try:
-        body = json.loads(raw)
+        body = arm_content.read(raw)
     except ValueError as error:
         raise arm_answers.invalid_content(str(error)) from error
     if not isinstance(body, dict):

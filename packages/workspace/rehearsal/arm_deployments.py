@@ -37,6 +37,7 @@ _SAYS_FAILED = (
     "Please see https://aka.ms/arm-deployment-operations for usage details."
 )
 _SAYS_ENDED_BADLY = "The resource write operation failed to complete successfully, because it reached terminal "
+_SPELLED = {kind.lower(): kind for kind in ("String", "SecureString", "Int", "Bool", "Object", "SecureObject", "Array")}
 _NOT_FOR_A_PUT = ("apiVersion", "comments", "condition", "copy", "dependsOn", "existing", "metadata", "scope")
 
 Send = Callable[[str, str, Json | None], Awaitable[tuple[int, Any, Mapping[str, str]]]]
@@ -123,6 +124,8 @@ class Deployments:
             return self._status(scope, name)
         if action == "operations":
             return self.operations(scope, name)
+        if action == "exporttemplate" and (template := self._found(scope, name).get("_template")):
+            return JSONResponse({"template": template})
         if action:
             raise arm_answers.unknown_type(f"{DEPLOYMENTS}/{action}", request.query_params["api-version"])
         return self._one(request, scope, name, body, fault)
@@ -351,6 +354,8 @@ class Deployments:
                 return refusal.status, refusal.body
         template, parameters = nested.template, nested.parameters
         record = _record(scope, nested.name, location, template, parameters)
+        # by now values of the outer deployment stand in it, secure ones too
+        del record["_template"]
         run = _Run(scope, record, template, parameters, location, outer=outer)
         try:
             await self._run(run)
@@ -419,6 +424,7 @@ def _record(scope: Scope, name: str, location: str, template: Json, parameters: 
             "dependencies": [],
         },
         "_operations": [],
+        "_template": template,
     }
     return record if scope.group else {**record, "location": location}
 
@@ -427,11 +433,17 @@ def _shown_parameters(template: Json, parameters: Json) -> Iterator[tuple[str, J
     given = {name.lower(): value for name, value in parameters.items()}
     for name, definition in (template.get("parameters") or {}).items():
         kind = str(definition.get("type", "object"))
-        shown = {"type": kind[:1].upper() + kind[1:]}
-        value = given.get(name.lower(), {})
+        shown = {"type": _SPELLED.get(kind.lower(), kind)}
+        value = given.get(name.lower(), {"value": definition["defaultValue"]} if _is_plain_default(definition) else {})
         if "secure" not in kind.lower() and isinstance(value, dict) and "value" in value:
             shown["value"] = value["value"]
         yield name, shown
+
+
+def _is_plain_default(definition: Json) -> bool:
+    """True for a default that is what it says; what an expression comes to is not told here."""
+    default = definition.get("defaultValue")
+    return "defaultValue" in definition and not (isinstance(default, str) and default.startswith("["))
 
 
 def _providers(template: Json) -> list[Json]:

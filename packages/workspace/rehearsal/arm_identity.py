@@ -18,6 +18,8 @@ from starlette.routing import Route
 
 from workspace.rehearsal.arm_answers import Refusal
 
+_ANY_TENANT = ("common", "organizations")
+
 
 class Identity:
     """One tenant with one client; `token_seconds` is how long a token is good."""
@@ -72,12 +74,14 @@ class Identity:
 
     async def _configuration(self, request: Request) -> Response:
         base, tenant = str(request.base_url).rstrip("/"), request.path_params["tenant"]
-        if tenant.lower() != self._tenant.lower():
+        # who signs in without naming a tenant is told to put the one it learns later into the issuer
+        issuer = "{tenantid}" if tenant.lower() in _ANY_TENANT else tenant
+        if tenant.lower() not in (self._tenant.lower(), *_ANY_TENANT):
             text = f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
             return _oauth_error(400, "invalid_tenant", text, 90002)
         return JSONResponse(
             {
-                "issuer": f"{base}/{tenant}/v2.0",
+                "issuer": f"{base}/{issuer}/v2.0",
                 "authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/authorize",
                 "token_endpoint": f"{base}/{tenant}/oauth2/v2.0/token",
                 "device_authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/devicecode",

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from workspace.rehearsal import arm_answers, behaviour
+from workspace.rehearsal import arm_answers, arm_roles, behaviour
 from workspace.rehearsal.arm_answers import Json, Refusal, visible
 from workspace.rehearsal.arm_operations import NEVER, Operation, Operations
 from workspace.rehearsal.cloud import Cloud, parse
@@ -39,6 +39,7 @@ _NEED_A_LOCATION = {
     "microsoft.web/sites",
     "microsoft.web/staticsites",
 }
+_POOLS = "Microsoft.ContainerService/managedClusters/agentPools"
 _WRITE_ONLY = {"microsoft.keyvault/vaults/secrets": ("value",)}
 
 Kubeconfig = Callable[[str, str], str]
@@ -189,7 +190,7 @@ class Resources:
         if request.method == "POST":
             return self._act(place, request.query_params["api-version"])
         if place.rest:
-            return self._list(place)
+            return self._list(place, request.query_params.get("$filter", ""))
         if request.method == "PUT":
             return self._put(request, place, body or {}, fault)
         if request.method == "DELETE":
@@ -202,7 +203,7 @@ class Resources:
         return JSONResponse(visible(found))
 
     def _found(self, place: Address) -> Json:
-        found = self._cloud.get(place.id)
+        found = self._cloud.get(place.id) or self._brought_along(place)
         if found is not None:
             return found
         group = parse(place.id).group
@@ -210,10 +211,29 @@ class Resources:
             raise arm_answers.missing_group(group)
         raise arm_answers.missing(place.type, place.name, group)
 
-    def _list(self, place: Address) -> Response:
+    def _brought_along(self, place: Address) -> Json | None:
+        """What is there without having been written by itself: a role of Azure's, a pool that came with its cluster."""
+        kind, name = place.type.lower(), place.names[-1].lower()
+        if kind == arm_roles.DEFINITIONS.lower():
+            return next((r for r in arm_roles.built_in(self._subscription) if r["name"] == name), None)
+        if kind == _POOLS.lower():
+            cluster = self._cloud.get(Address(place.scope, place.type.rpartition("/")[0], place.names[:-1]).id) or {}
+            return next((pool for pool in _own_pools(cluster) if pool["name"].lower() == name), None)
+        return None
+
+    def _list(self, place: Address, chosen: str) -> Response:
         kind = f"{place.type}/{place.rest}"
         scope = self._found(Address(place.scope, place.type, place.names))["id"] if place.names else place.scope
-        return JSONResponse({"value": [visible(each) for each in self._cloud.under(scope, kind)]})
+        found = list(self._cloud.under(scope, kind))
+        if kind.lower() == arm_roles.DEFINITIONS.lower():
+            found += arm_roles.built_in(self._subscription)
+        if kind.lower() == _POOLS.lower():
+            written = {each["id"].lower() for each in found}
+            own = _own_pools(self._cloud.get(scope) or {})
+            found = [*(pool for pool in own if pool["id"].lower() not in written), *found]
+        if kind.lower() in (arm_roles.DEFINITIONS.lower(), arm_roles.ASSIGNMENTS.lower()):
+            found = arm_roles.wished(found, chosen)
+        return JSONResponse({"value": [visible(each) for each in found]})
 
     def _put(self, request: Request, place: Address, body: Json, fault: Fault | None) -> Response:
         before = self._cloud.get(place.id)
@@ -288,8 +308,11 @@ class Resources:
                 raise Refusal(409, "RoleAssignmentExists", "The role assignment already exists.")
 
     def _delete(self, request: Request, place: Address) -> Response:
-        if not self._cloud.delete(place.id):
+        gone = self._cloud.get(place.id)
+        if gone is None or not self._cloud.delete(place.id):
             return Response(status_code=204)
+        if place.type.lower().startswith("microsoft.authorization/"):
+            return JSONResponse(visible(gone))
         if not place.type.lower().startswith(_DELETED_SLOWLY):
             return Response(status_code=200)
         operation = self._operations.begin(Operation(204, None, self._seconds))
@@ -330,6 +353,14 @@ def merged(before: Any, change: Any) -> Any:
         if value is not None:
             result[name] = merged(before.get(name), value)
     return result
+
+
+def _own_pools(cluster: Json) -> Iterator[Json]:
+    """The node pools that a cluster was written with, as resources of their own."""
+    for pool in (cluster.get("properties") or {}).get("agentPoolProfiles") or []:
+        properties = {name: value for name, value in pool.items() if name != "name"}
+        pool_id = f"{cluster['id']}/agentPools/{pool['name']}"
+        yield {"id": pool_id, "name": pool["name"], "type": _POOLS, "properties": properties}
 
 
 def _asked(place: Address, body: Json, before: Json | None) -> Json:
