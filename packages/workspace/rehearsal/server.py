@@ -24,6 +24,7 @@ from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.public import PublicFace
 from workspace.rehearsal.registry import RegistryStandIn, real_registry
 from workspace.rehearsal.serving import Served
+from workspace.rehearsal.settings import Settings
 
 _SAMPLES = Path(__file__).parent / "samples"
 _VAULTS = "Microsoft.KeyVault/vaults"
@@ -43,6 +44,7 @@ class Rehearsal:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.cloud = Cloud(directory / "cloud")
         self.faults = Faults(directory)
+        self.settings = Settings(directory)
         self._closing: list[Any] = []
         self._tls = serving.certificate(directory / "tls")
         self._client = self._identity()
@@ -85,7 +87,14 @@ class Rehearsal:
             )
         )
         self._cluster_api = self._kept(Served(self._clusters.app, self._tls))
-        self._dns = self._kept(Dns(self.cloud, self.faults, addresses=self._public.address_of))
+        self._dns = self._kept(
+            Dns(
+                self.cloud,
+                self.faults,
+                addresses=self._public.address_of,
+                propagation_seconds=lambda: self.settings.pace.dns,
+            )
+        )
         self._arm = self._kept(Served(self._resource_manager().app, self._tls))
         self._plugin = AzurermPlugin(self.cloud, self.faults)
         self._terraform = self._kept_plugin()
@@ -97,7 +106,7 @@ class Rehearsal:
     def _resource_manager(self) -> Arm:
         extra: list[BaseRoute] = [
             *zone.routes(self.cloud, self.faults),
-            *web.routes(self.cloud, self.faults, self._packages),
+            *web.routes(self.cloud, self.faults, self._packages, settings=self.settings),
             *vault.routes(self.cloud, self.faults),
         ]
         return Arm(
@@ -107,6 +116,7 @@ class Rehearsal:
             subscription=SUBSCRIPTION,
             extra_routes=extra,
             kubeconfig=self._kubeconfig,
+            settings=self.settings,
             client_id=self._client["client_id"],
             client_secret=self._client["client_secret"],
         )

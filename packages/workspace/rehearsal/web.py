@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from workspace.rehearsal import behaviour, web_kudu, web_static
+from workspace.rehearsal import arm_rules, behaviour, web_kudu, web_static
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 from workspace.rehearsal.faults import Faults
+from workspace.rehearsal.settings import Settings, operation_seconds
 from workspace.rehearsal.web_answers import (
     GROUP,
     Refusal,
@@ -41,16 +43,23 @@ _TIERS = {"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "P": "Premi
 
 
 def routes(
-    cloud: Cloud, faults: Faults, packages: Path, *, kudu_seconds: float = 0.05, azure_seconds: float = 0.05
+    cloud: Cloud,
+    faults: Faults,
+    packages: Path,
+    *,
+    kudu_seconds: float | None = None,
+    azure_seconds: float | None = None,
+    settings: Settings | None = None,
 ) -> list[Route]:
     """Everything of Microsoft.Web that we use, Kudu under `/scm/{site}` included.
 
     Deployed packages are kept in the directory `packages`. A zip deployment takes `kudu_seconds`; swaps, certificates,
-    uploads and custom domains take `azure_seconds`.
+    uploads and custom domains take `azure_seconds`; what is not given is as `settings` say.
     """
     contents = Contents(packages)
     absorb_settings(cloud)
-    apps = _Apps(cloud, faults, azure_seconds)
+    kudu_pace, pace = operation_seconds(settings, kudu_seconds), operation_seconds(settings, azure_seconds)
+    apps = _Apps(cloud, faults, pace)
     home = GROUP + "/providers/Microsoft.Web"
     own = [
         route("/subscriptions/{subscription}/providers/Microsoft.Web/sites", ["GET"], apps.list),
@@ -75,8 +84,8 @@ def routes(
         ]
     return [
         *own,
-        *web_kudu.routes(cloud, faults, contents, seconds=kudu_seconds),
-        *web_static.routes(cloud, faults, contents, seconds=azure_seconds),
+        *web_kudu.routes(cloud, faults, contents, seconds=kudu_pace),
+        *web_static.routes(cloud, faults, contents, seconds=pace),
     ]
 
 
@@ -98,10 +107,14 @@ def absorb_settings(cloud: Cloud) -> None:
 
 
 class _Apps:
-    def __init__(self, cloud: Cloud, faults: Faults, seconds: float) -> None:
+    def __init__(self, cloud: Cloud, faults: Faults, seconds: Callable[[], float]) -> None:
         self._cloud = cloud
         self._faults = faults
-        self._seconds = seconds
+        self._pace = seconds
+
+    @property
+    def _seconds(self) -> float:
+        return self._pace()
 
     # Sites and slots.
 
@@ -131,6 +144,7 @@ class _Apps:
             self._check_slots(require(self._cloud, self._site_id(request)), owner_id)
         elif found is None:
             self._check_name(owner_id)
+        arm_rules.check(self._cloud, owner_id, wanted, found or {})
         properties = {**((found or {}).get("properties") or {}), **(wanted.get("properties") or {})}
         keep(self._cloud, {**(found or {}), **wanted, "id": owner_id, "type": kind, "properties": properties})
         return shown(self._complete(require(self._cloud, owner_id)))

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from workspace.rehearsal import behaviour
+from workspace.rehearsal import arm_answers, behaviour
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 
 GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
@@ -37,6 +37,8 @@ def route(path: str, methods: Sequence[str], endpoint: Endpoint) -> Route:
             return await endpoint(request)
         except Refusal as refusal:
             return refusal.response
+        except arm_answers.Refusal as refusal:
+            return refusal.response()
 
     made = Route(path, answer, methods=list(methods))
     made.path_regex = re.compile(made.path_regex.pattern, re.IGNORECASE)
