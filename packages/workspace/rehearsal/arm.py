@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -27,6 +26,7 @@ from workspace.rehearsal import (
     arm_rules,
     arm_types,
     behaviour,
+    serving,
     template,
     vault_bin,
 )
@@ -43,7 +43,6 @@ from workspace.rehearsal.settings import Settings, operation_seconds
 _METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 _VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(-(alpha|beta|preview|privatepreview))?$", re.IGNORECASE)
 _MOST_EXCHANGES = 5000
-_INSIDE = "http://rehearsal.inside"
 _QUOTA = {"x-ms-ratelimit-remaining-subscription-reads": "11999"}
 _WRITE_QUOTA = {"x-ms-ratelimit-remaining-subscription-writes": "1199"}
 
@@ -130,14 +129,13 @@ class Arm:
 
     async def _send(self, method: str, path: str, body: Json | None) -> tuple[int, Any, Mapping[str, str]]:
         """A request of the deployment engine to the stand-in itself, through the same door as everybody's."""
-        transport = httpx.ASGITransport(app=self.app)
-        headers = {"Authorization": f"Bearer {self.identity.token()}", "x-rehearsal-engine": "deployment"}
-        async with httpx.AsyncClient(transport=transport, base_url=_INSIDE, headers=headers) as client:
-            answer = await client.request(method, path, json=body)
+        headers = {"authorization": f"Bearer {self.identity.token()}", "x-rehearsal-engine": "deployment"}
+        content = b"" if body is None else json.dumps(body).encode()
+        answer = await serving.ask(self.app, method, path, headers, content)
         try:
-            return answer.status_code, answer.json(), answer.headers
+            return answer.status, json.loads(answer.content), answer.headers
         except ValueError:
-            return answer.status_code, answer.text or None, answer.headers
+            return answer.status, answer.content.decode() or None, answer.headers
 
     # what is served
 

@@ -1,4 +1,4 @@
-"""What Resource Manager refuses at its door, whoever serves what is behind it: subscriptions, types, versions, locks."""
+"""What Resource Manager refuses at its door, whoever serves what is behind it: foreign subscriptions, types, locks."""
 
 import re
 

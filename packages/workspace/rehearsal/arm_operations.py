@@ -4,6 +4,7 @@ import datetime
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,21 +20,33 @@ _RETRY = {"Retry-After": "0"}
 
 @dataclass
 class Operation:
-    """One operation: when it will be over, and what is answered then. `subject` is the id of what is under way."""
+    """One operation: when it will be over, and what is answered then.
+
+    `subject` is the id of what is under way; `last` is done once, at the end and before anybody is told of it.
+    """
 
     status: int = 200
     body: Any = None
     seconds: float = 0.0
     subject: str = ""
     doing: str = "Creating"
+    last: Callable[[], object] | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     began: float = field(default_factory=time.monotonic)
     since: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    _concluding: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def is_over(self) -> bool:
         """True once its time has passed."""
         return time.monotonic() - self.began >= self.seconds
+
+    def conclude(self) -> None:
+        """Do what is done at the end, unless it is done; whoever comes second waits for whoever came first."""
+        with self._concluding:
+            last, self.last = self.last, None
+            if last is not None:
+                last()
 
     @property
     def state(self) -> str:
@@ -57,6 +70,8 @@ class Operations:
             self._operations[operation.id] = operation
             if operation.subject:
                 self._subjects[operation.subject.lower()] = operation
+        if operation.last is not None and operation.seconds != NEVER:
+            _in(operation.seconds, operation.conclude)
         return operation
 
     def on(self, resource_id: str) -> Operation | None:
@@ -120,7 +135,18 @@ class Operations:
             found = self._operations.get(operation_id)
         if found is None:
             raise Refusal(404, "NotFound", f"The operation '{operation_id}' could not be found.")
+        if found.is_over:
+            found.conclude()
         return found
+
+
+def _in(seconds: float, work: Callable[[], object]) -> None:
+    if not seconds:
+        work()
+        return
+    timer = threading.Timer(seconds, work)
+    timer.daemon = True
+    timer.start()
 
 
 def _base(request: Request) -> str:

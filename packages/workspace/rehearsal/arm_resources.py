@@ -2,7 +2,6 @@
 
 import base64
 import re
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -181,13 +180,11 @@ class Resources:
         self._cloud.put({**found, "properties": {"provisioningState": "Deleting"}})
         if fault and fault.how == "failed":
             blocked = {"Code": "ResourceGroupDeletionBlocked", "Target": None, "Message": _blocked(found["name"])}
-            operation = Operation(409, {"Error": blocked}, self.seconds)
-            self._later(lambda: self._cloud.put(found))
+            operation = Operation(409, {"Error": blocked}, self.seconds, last=lambda: self._cloud.put(found))
         else:
             never = fault is not None and fault.how == "never-ending"
-            operation = Operation(200, None, NEVER if never else self.seconds)
-            if not never:
-                self._later(lambda: self._clear(found["id"]))
+            wait = NEVER if never else self.seconds
+            operation = Operation(200, None, wait, last=lambda: self._clear(found["id"]))
         self._operations.begin(operation)
         return Response(status_code=202, headers=self._operations.location(request, self._subscription, operation))
 
@@ -196,14 +193,6 @@ class Resources:
         vault_bin.throw_away_all(self._cloud, group_id)
         self._cloud.delete(group_id)
         self._operations.forget(group_id)
-
-    def _later(self, work: Callable[[], Any]) -> None:
-        if not self.seconds:
-            work()
-            return
-        timer = threading.Timer(self.seconds, work)
-        timer.daemon = True
-        timer.start()
 
     def _listed(self, scope: str) -> Iterator[Json]:
         for each in self._cloud.under(scope):
@@ -311,7 +300,7 @@ class Resources:
     def _refuse_while_busy(self, place: Address) -> None:
         """One write at a time: Azure refuses the second until the first is over."""
         operation = self._operations.on(place.id)
-        if operation is None:
+        if operation is None or self._get(place) is None:
             return
         if place.type.lower().startswith("microsoft.containerservice/"):
             doing = {"Creating": "put", "Updating": "put", "Deleting": "delete"}[operation.doing]
@@ -362,10 +351,9 @@ class Resources:
             self._remove(place)
             return Response(status_code=200)
         never = fault is not None and fault.how == "never-ending"
-        operation = Operation(204, None, NEVER if never else self.seconds, subject=place.id, doing="Deleting")
+        wait = NEVER if never else self.seconds
+        operation = Operation(204, None, wait, subject=place.id, doing="Deleting", last=lambda: self._remove(place))
         self._operations.begin(operation)
-        if not never:
-            self._later(lambda: self._remove(place))
         namespace = place.type.split("/")[0]
         headers = self._operations.location(request, self._subscription, operation, namespace)
         if known.deletes is Style.BOTH:

@@ -73,7 +73,9 @@ def check_tags(tags: object) -> None:
         text = f"Too many tags on the resource/resource group. Requested tag count - '{len(tags)}'. "
         raise Refusal(400, "TooManyTags", f"{text}Maximum number of tags allowed - '{_MOST_TAGS}'.")
     for name, value in tags.items():
-        if not name.strip() or len(name) > _LONGEST_TAG or _TAG_UNFIT.search(name):
+        # the portal's own `hidden-link:/subscriptions/…` are allowed what others are not
+        unfit = not name.startswith("hidden-") and _TAG_UNFIT.search(name)
+        if not name.strip() or len(name) > _LONGEST_TAG or unfit:
             text = f"The tag names '{name}' have reserved characters '<,>,%,&,\\,?,/' or control characters, "
             raise Refusal(400, "InvalidTagNameCharacters", f"{text}or are longer than {_LONGEST_TAG} characters.")
         if isinstance(value, str) and len(value) > _LONGEST_TAG_VALUE:

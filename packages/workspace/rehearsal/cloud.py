@@ -49,6 +49,8 @@ def parse(resource_id: str) -> ResourceId:
             return ResourceId(parts[1], "", "Microsoft.Resources/subscriptions", (parts[1],))
         return ResourceId(parts[1], group, "Microsoft.Resources/resourceGroups", (group,))
     rest = parts[places[-1] + 1 :]
+    if not rest:
+        raise ValueError(f"{resource_id!r} is not an Azure resource id")
     return ResourceId(parts[1], group, "/".join([rest[0], *rest[1::2]]), tuple(rest[2::2]))
 
 

@@ -8,11 +8,13 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
-import httpx
 from starlette.routing import BaseRoute
 
 from workspace.rehearsal import bicep, serving, vault, web, zone
+from workspace.rehearsal import state as state_of
 from workspace.rehearsal.arm import Arm
 from workspace.rehearsal.azurerm import SUBSCRIPTION, AzurermPlugin
 from workspace.rehearsal.behaviour import TENANT
@@ -31,26 +33,33 @@ _VAULTS = "Microsoft.KeyVault/vaults"
 _CLUSTERS = "Microsoft.ContainerService/managedClusters"
 _REGISTRY_NAME = "mystiraacr.azurecr.io"
 _POLL_SECONDS = 0.2
+_REGISTRY_SECONDS = 10
+_NEAR = build_opener(ProxyHandler({}))
 
 
 class Rehearsal:
     """Everything that stands in, running until closed; `addresses` is what a target needs to be this rehearsal.
 
-    `directory` holds the rehearsal's own state and may be looked at and deleted; `state` is where runs keep theirs.
+    `directory` holds the rehearsal's own state and may be looked at and deleted; `state` is where runs keep theirs. A
+    directory that another rehearsal runs on is refused (`state.InUse`), wrong figures too (ValueError).
     """
 
     def __init__(self, directory: Path, state: Path) -> None:
         self._directory, self._state = directory, state
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.settings = Settings(directory)
+        self._closing: list[Any] = [state_of.Claim(directory)]
         self.cloud = Cloud(directory / "cloud")
         self.faults = Faults(directory)
-        self.settings = Settings(directory)
-        self._closing: list[Any] = []
         self._tls = serving.certificate(directory / "tls")
         self._client = self._identity()
         self._packages = directory / "deployed"
         self.cloud.listen(self._bring_by_hand)
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Stop everything, newest first; a second call does nothing."""
@@ -197,8 +206,12 @@ class Rehearsal:
         repository, digest = rest.rsplit("@", 1) if "@" in rest else rest.rsplit(":", 1)
         accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
         url = f"{self._registry}/v2/{repository}/manifests/{digest}"
-        answer = httpx.head(url, headers={"Accept": accept}, trust_env=False)
-        return answer.status_code == httpx.codes.OK
+        asked = Request(url, headers={"Accept": accept}, method="HEAD")  # noqa: S310 - our own registry, on loopback
+        try:
+            _NEAR.open(asked, timeout=_REGISTRY_SECONDS).close()
+        except HTTPError:
+            return False
+        return True
 
     # Clusters.
 
