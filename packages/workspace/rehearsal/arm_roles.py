@@ -114,3 +114,25 @@ def roles_of(cloud: Cloud, principal: str, resource_id: str) -> set[str]:
         if str(said.get("principalId", "")).lower() == principal.lower() and here.startswith(f"{_scope(each['id'])}/"):
             found.add(names.get(str(said.get("roleDefinitionId", "")).rpartition("/")[2].lower(), ""))
     return found - {""}
+
+
+_WRITES = {"set", "delete", "recover", "purge"}
+_WRITERS = {"Key Vault Administrator", "Key Vault Secrets Officer"}
+_READERS = {*_WRITERS, "Key Vault Secrets User"}
+
+
+def hindrance(cloud: Cloud, principal: str, vault: Resource, needed: str) -> str:
+    """Why a principal may not use a vault's secrets: a vault's inner code, or nothing where it may.
+
+    Being allowed to make a vault does not open it: it takes a role on it, or an access policy in it. `needed` is what
+    access policies call it: get, list, set, delete, recover, purge.
+    """
+    properties = vault.get("properties") or {}
+    if properties.get("enableRbacAuthorization"):
+        allowed = _WRITERS if needed in _WRITES else _READERS
+        return "" if roles_of(cloud, principal, vault["id"]) & allowed else "ForbiddenByRbac"
+    for policy in properties.get("accessPolicies") or ():
+        granted = {str(each).lower() for each in (policy.get("permissions") or {}).get("secrets") or ()}
+        if str(policy.get("objectId")).lower() == principal.lower() and {needed, "all"} & granted:
+            return ""
+    return "AccessDenied"

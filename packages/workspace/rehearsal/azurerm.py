@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from workspace.rehearsal import arm_rules, behaviour, vault_bin
+from workspace.rehearsal import arm_roles, arm_rules, behaviour, vault_bin
 from workspace.rehearsal import azurerm_rules as rules
 from workspace.rehearsal.arm_answers import Refusal, phrase
 from workspace.rehearsal.azurerm_bodies import PRIVATE, attributes_in, body, get, location, put, same
@@ -267,6 +267,7 @@ class Azurerm:
             raise _failure(verb, kind, arm_id, "performing CreateOrUpdate", error) from error
         resource = body(kind, arm_id, attributes, before or recovered)
         if kind == "azurerm_key_vault_secret":
+            self._open_vault(peer, attributes)
             _write_secret(arm_id, resource, attributes, config)
         resource = behaviour.complete(resource)
         state = self._complete_state(kind, arm_id, attributes, resource)
@@ -337,6 +338,18 @@ class Azurerm:
         elif kind == "azurerm_key_vault_secret" and not self._feature(peer, "purge_soft_deleted_secrets_on_destroy"):
             self._bin_secret(arm_id)
         self._cloud.delete(arm_id)
+
+    def _open_vault(self, peer: str, attributes: Values) -> None:
+        """The plugin writes secrets through the vault itself, which asks for a role of its own."""
+        vault_id, name = str(attributes["key_vault_id"]), attributes["name"]
+        hindrance = arm_roles.hindrance(
+            self._cloud, behaviour.caller(self._here(peer)), self._cloud.get(vault_id) or {"id": vault_id}, "set"
+        )
+        if hindrance:
+            where = f"https://{parse(vault_id).name.lower()}.vault.azure.net/"
+            said = f'checking for presence of existing Secret "{name}" (Key Vault "{where}"): unexpected status 403 '
+            said += "(403 Forbidden) with error: Forbidden: Caller is not authorized to perform action on resource. "
+            raise ProviderError(f"{said}InnerError: {hindrance}")
 
     def _feature(self, peer: str, name: str) -> bool:
         """A setting of `features.key_vault`; all of them are true unless said otherwise."""

@@ -304,7 +304,11 @@ class _Asked(BaseResolver):  # type: ignore[misc]
         if handler.protocol != "udp":
             return reply
         sizes = [each.rclass for each in request.ar if each.rtype == QTYPE.OPT]
-        return reply.truncate() if len(reply.pack()) > max([_PLAIN_UDP, *sizes]) else reply
+        if len(reply.pack()) <= max([_PLAIN_UDP, *sizes]):
+            return reply
+        short = request.reply(ra=reply.header.ra, aa=reply.header.aa)
+        short.header.tc = 1
+        return short
 
 
 def _bind(host: str, port: int, resolver: BaseResolver) -> list[DNSServer]:

@@ -125,25 +125,19 @@ class _Vaults:
             raise Refusal(self._challenge(request, vault, said))
 
     def _check_role(self, request: Request, vault: Resource) -> None:
-        """Being allowed to make a vault does not open it: the caller needs a role on it, or an access policy."""
+        """Refuse whoever may not do with the vault's secrets what the request wants to."""
         claims = getattr(request.state, "token", None)
         if claims is None:
             # asked without Resource Manager's door, as only tests of this module do
             return
-        needed = _needed(request)
-        properties = vault.get("properties") or {}
-        if properties.get("enableRbacAuthorization"):
-            roles = arm_roles.roles_of(self._cloud, claims["oid"], vault["id"])
-            if roles & (_WRITERS if needed in _WRITES else _READERS):
-                return
-            raise Refusal(_forbidden(parse(vault["id"]).name))
-        for policy in properties.get("accessPolicies") or ():
-            granted = [str(each).lower() for each in (policy.get("permissions") or {}).get("secrets") or ()]
-            if str(policy.get("objectId")).lower() == claims["oid"].lower() and {needed, "all"} & set(granted):
-                return
-        said = f"The user, group or application 'appid={claims['appid']};oid={claims['oid']}' does not have secrets "
-        said += f"{needed} permission on key vault '{parse(vault['id']).name};location=rehearsal'."
-        raise Refusal(_error(403, "Forbidden", said, inner="AccessDenied"))
+        needed, name = _needed(request), parse(vault["id"]).name
+        hindrance = arm_roles.hindrance(self._cloud, claims["oid"], vault, needed)
+        if hindrance == "ForbiddenByRbac":
+            raise Refusal(_forbidden(name))
+        if hindrance:
+            said = f"The user, group or application 'appid={claims['appid']};oid={claims['oid']}' does not have "
+            said += f"secrets {needed} permission on key vault '{name};location=rehearsal'."
+            raise Refusal(_error(403, "Forbidden", said, inner=hindrance))
 
     def _challenge(
         self,
@@ -247,11 +241,6 @@ class _Vaults:
                 "scheduledPurgeDate": moment + 90 * 86400,
             }
         return shown
-
-
-_WRITES = {"set", "delete", "recover", "purge"}
-_WRITERS = {"Key Vault Administrator", "Key Vault Secrets Officer"}
-_READERS = {*_WRITERS, "Key Vault Secrets User"}
 
 
 def _needed(request: Request) -> str:
