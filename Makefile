@@ -49,6 +49,18 @@ quick: $(READY) ## the library's tests that start no program
 conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had
 	@$(PYTHON) -m pytest -m docker
 
+.PHONY: schema
+schema: $(READY) ## prove the rehearsal's azurerm schema against the wheel it is made from (45 MB)
+	@$(PYTHON) scripts/azurerm_schema.py --check
+
+.PHONY: show
+show: $(READY) ## what the rehearsal's cloud holds   [ONLY='*vaults*']
+	@$(PYTHON) -m workspace.rehearsal --directory "$$($(PYTHON) -m deployments.machine where)/rehearsal" show $(if $(ONLY),'$(ONLY)')
+
+.PHONY: reset
+reset: $(READY) ## forget the rehearsal's cloud, clusters and Terraform states; asks, refuses while it runs   [YES=1]
+	@$(PYTHON) -m workspace.rehearsal --directory "$$($(PYTHON) -m deployments.machine where)/rehearsal" reset $(if $(YES),--yes)
+
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
 	@$(PYTHON) tests/bench/race.py

@@ -241,6 +241,12 @@ def clean() -> None:
 
 
 @application.command()
+def where() -> None:
+    """Say where the state of this checkout is."""
+    typer.echo(Machine().state)
+
+
+@application.command()
 def faults() -> None:
     """List the faults that can be practised."""
     for name, entries in sorted(json.loads((Path(__file__).parent / "faults.json").read_text()).items()):
