@@ -81,7 +81,7 @@ def below(pid: int) -> Iterator[int]:
 def test_everything_listens_on_loopback_only(rehearsal: Rehearsal) -> None:
     found = [each for pid in below(os.getpid()) for each in listening(pid)]
     assert len([each for each in found if each[0].startswith("tcp")]) >= 7
-    assert len([each for each in found if each[0].startswith("udp")]) == 2
+    assert len([each for each in found if each[0].startswith("udp")]) >= 2
     assert [each for each in found if not each[1].is_loopback] == []
 
 

@@ -346,6 +346,8 @@ def _refuse_at_once(fault: Fault) -> None:
         told.get("code", code or "Conflict"),
         told.get("message", message or "The rehearsal was told to refuse this."),
         headers=headers,
+        # AKS leaves the wrapper off
+        bare="microsoft.containerservice/" in fault.subject.lower() and fault.how.lower() not in _REFUSALS,
     )
 
 

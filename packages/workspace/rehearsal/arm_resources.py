@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -245,6 +245,8 @@ class Resources:
 
     def _list(self, request: Request, place: Address) -> Response:
         kind = f"{place.type}/{place.rest}"
+        if kind.lower() == "microsoft.authorization/roledefinitions":
+            return self._roles(request)
         scope = place.scope
         if place.names:
             scope = self._found(Address(place.scope, place.type, place.names))["id"]
@@ -253,6 +255,13 @@ class Resources:
         pools = arm_clusters.pools(self._cloud, scope) if kind.lower() == arm_clusters.POOLS.lower() else None
         listed = pools if pools is not None else self._cloud.under(scope, kind)
         return paged(request, [self._seen(each) for each in listed])
+
+    def _roles(self, request: Request) -> Response:
+        """The built-in roles, all at once; a filter chooses one by its name."""
+        wanted = re.search(r"roleName\s+eq\s+'([^']+)'", request.query_params.get("$filter", ""), re.IGNORECASE)
+        every = arm_roles.definitions(self._subscription)
+        found = [each for each in every if not wanted or each["properties"]["roleName"].lower() == wanted[1].lower()]
+        return JSONResponse({"value": found})
 
     def _put(self, request: Request, place: Address, body: Json, fault: Fault | None) -> Response:
         before = self._get(place)
@@ -268,11 +277,13 @@ class Resources:
             resource["properties"]["provisioningState"] = "Failed"
         kept = self._keep(place, resource)
         status = 200 if before and place.type.lower() != "microsoft.authorization/roledefinitions" else known.creates
+        home = f"{str(request.base_url).rstrip('/')}{kept['id']}?{request.url.query}"
+        headers = {"Location": home} if known.points_home and status == 201 else {}
         if style is Style.AT_ONCE:
-            return JSONResponse(visible(kept), status)
+            return JSONResponse(visible(kept), status, headers=headers)
         operation = self._outcome(visible(kept), fault)
         operation.subject, operation.doing = kept["id"], "Updating" if before else "Creating"
-        return self._accepted(request, place, style, self._operations.begin(operation), status)
+        return self._accepted(request, place, style, self._operations.begin(operation), status, headers)
 
     def _outcome(self, kept: Json, fault: Fault | None) -> Operation:
         """How a write ends: well, or as a fault has it."""
@@ -284,8 +295,14 @@ class Resources:
         return Operation(200, kept, NEVER if fault is not None and fault.how == "never-ending" else self.seconds)
 
     def _accepted(
-        self, request: Request, place: Address, style: Style, operation: Operation, status: int
-    ) -> JSONResponse | Response:
+        self,
+        request: Request,
+        place: Address,
+        style: Style,
+        operation: Operation,
+        status: int,
+        headers: Mapping[str, str],
+    ) -> Response:
         """The first answer of a write that takes its time, in the style of its service."""
         namespace = place.type.split("/")[0]
         there = self._operations.status_header(request, self._subscription, namespace, operation)
@@ -295,7 +312,8 @@ class Resources:
         if style is Style.BOTH:
             begun = {"operation": f"Upsert{place.type.rpartition('/')[2]}", "startTime": operation.since.isoformat()}
             return JSONResponse(begun, 202, headers={**result, **there})
-        return JSONResponse(self._seen(self._found(place)), status, headers=there if style is Style.STATUS else {})
+        told = there if style is Style.STATUS else headers
+        return JSONResponse(self._seen(self._found(place)), status, headers=told)
 
     def _refuse_while_busy(self, place: Address) -> None:
         """One write at a time: Azure refuses the second until the first is over."""

@@ -104,6 +104,19 @@ def principals(resource: Mapping[str, Any]) -> Iterator[str]:
     return (str(each).lower() for each in found if each)
 
 
+def definitions(subscription: str) -> list[Json]:
+    """The built-in roles that a rehearsal knows, as Authorization lists them."""
+    return [
+        {
+            "id": f"/subscriptions/{subscription}/providers/{_DEFINITIONS}/{guid}",
+            "name": guid,
+            "type": _DEFINITIONS,
+            "properties": {"roleName": name, "type": "BuiltInRole", "assignableScopes": ["/"], "permissions": []},
+        }
+        for name, guid in sorted(ROLES.items())
+    ]
+
+
 def roles_of(cloud: Cloud, principal: str, resource_id: str) -> set[str]:
     """The names of the built-in roles a principal has on a resource, by assignments on it and above it."""
     names = {guid.lower(): name for name, guid in ROLES.items()}

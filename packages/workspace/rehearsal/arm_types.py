@@ -25,7 +25,8 @@ class Type:
     """One type: its versions, newest first, where it may be, and how writing and deleting it goes.
 
     `place` is `region`, `global`, nothing where the type has no location, or the regions it is limited to. `creates` is
-    what a first write answers when it is told of at once or with a status.
+    what a first write answers when it is told of at once or with a status. `points_home` is for the services whose 201
+    has a Location that is the resource's own: read as an operation, it is over before the resource is ready.
     """
 
     versions: str
@@ -33,6 +34,7 @@ class Type:
     writes: Style = Style.AT_ONCE
     deletes: Style = Style.AT_ONCE
     creates: int = 201
+    points_home: bool = False
 
     @property
     def api_versions(self) -> tuple[str, ...]:
@@ -57,20 +59,26 @@ _RESOURCES = (
     "2026-06-01 2025-04-01 2025-03-01 2024-11-01 2024-07-01 2024-03-01 2023-07-01 2022-09-01 2022-12-01 2021-04-01 "
     "2021-01-01 2020-10-01 2020-06-01 2019-10-01 2019-08-01 2019-05-01 2018-05-01 2017-05-10 2016-09-01"
 )
-_NETWORK = "2025-01-01 2024-10-01 2024-07-01 2024-05-01 2024-03-01 2024-01-01 2023-11-01 2023-09-01 2023-04-01"
+_NETWORK = (
+    "2025-01-01 2024-10-01 2024-07-01 2024-05-01 2024-03-01 2024-01-01 2023-11-01 2023-09-01 2023-04-01 2015-06-15"
+)
 _DNS = "2023-07-01-preview 2018-05-01 2018-03-01-preview 2017-10-01 2016-04-01"
 _RECORDS = "A AAAA CAA CNAME MX NS PTR SOA SRV TXT"
 _PRIVATE_DNS = "2024-06-01 2020-06-01 2018-09-01"
-_WEB = "2025-05-01 2025-03-01 2024-11-01 2024-04-01 2023-12-01 2023-01-01 2022-09-01 2022-03-01 2021-03-01 2019-08-01"
+_WEB = (
+    "2025-05-01 2025-03-01 2024-11-01 2024-04-01 2023-12-01 2023-01-01 2022-09-01 2022-03-01 2021-03-01 2019-08-01 "
+    "2018-11-01"
+)
 _STORAGE = "2025-08-01 2025-06-01 2025-01-01 2024-01-01 2023-05-01 2023-01-01 2022-09-01 2021-09-01 2018-11-01"
-_VAULT = "2025-05-01 2024-11-01 2023-07-01 2023-02-01 2022-07-01 2021-10-01 2019-09-01 2018-02-14"
+_VAULT = "2025-05-01 2024-11-01 2023-07-01 2023-02-01 2022-07-01 2021-10-01 2019-09-01 2018-02-14 2018-02-14-preview"
 _CLUSTER = (
-    "2026-08-01 2025-10-01 2025-08-01 2025-05-01 2024-09-01 2024-05-01 2023-10-01 2023-01-01 2020-09-01 2017-08-31"
+    "2026-08-01 2025-10-01 2025-08-01 2025-05-01 2024-09-01 2024-05-01 2023-10-01 2023-01-01 2020-09-01 2019-04-01 "
+    "2017-08-31"
 )
 _REGISTRY = "2025-11-01 2025-04-01 2023-07-01 2023-01-01-preview 2022-12-01 2021-09-01"
-_POSTGRES = "2025-08-01 2024-08-01 2023-12-01-preview 2023-06-01-preview 2022-12-01"
+_POSTGRES = "2025-08-01 2024-11-01-preview 2024-08-01 2023-12-01-preview 2023-06-01-preview 2022-12-01"
 _CACHE = "2024-11-01 2024-03-01 2023-08-01 2023-04-01 2022-06-01 2018-03-01"
-_COSMOS = "2025-04-15 2024-11-15 2024-08-15 2024-05-15 2023-11-15 2023-04-15 2021-10-15"
+_COSMOS = "2025-10-15 2025-04-15 2024-11-15 2024-08-15 2024-05-15 2023-11-15 2023-04-15 2021-10-15"
 _BUS = "2024-01-01 2022-10-01-preview 2022-01-01-preview 2021-11-01"
 _COMMUNICATION = "2026-03-18 2025-05-01 2023-04-01 2023-03-31"
 _IDENTITY = "2024-11-30 2023-01-31 2018-11-30"
@@ -82,7 +90,7 @@ TYPES: Mapping[str, Type] = {
     "Microsoft.Authorization/roleDefinitions": Type("2022-05-01-preview " + _AUTHORIZATION),
     "Microsoft.BotService/botServices": Type("2023-09-15-preview 2022-09-15 2021-03-01", "global"),
     "Microsoft.BotService/botServices/channels": Type("2023-09-15-preview 2022-09-15 2021-03-01", "global"),
-    "Microsoft.Cache/redis": Type(_CACHE, _REGION, _S.ITSELF, _S.LOCATION),
+    "Microsoft.Cache/redis": Type(_CACHE, _REGION, _S.ITSELF, _S.LOCATION, points_home=True),
     "Microsoft.Cache/redis/firewallRules": Type(_CACHE),
     "Microsoft.Cache/redisEnterprise": Type("2025-07-01 2025-04-01 2024-10-01 2024-02-01", _REGION, _S.STATUS, _S.BOTH),
     "Microsoft.Cache/redisEnterprise/databases": Type(
@@ -112,7 +120,7 @@ TYPES: Mapping[str, Type] = {
     "Microsoft.Insights/webtests": Type("2022-06-15 2018-05-01-preview 2015-05-01", _REGION, creates=200),
     "Microsoft.KeyVault/vaults": Type(_VAULT, _REGION, creates=200),
     "Microsoft.KeyVault/vaults/secrets": Type(_VAULT),
-    "Microsoft.ManagedIdentity/userAssignedIdentities": Type(_IDENTITY, _REGION),
+    "Microsoft.ManagedIdentity/userAssignedIdentities": Type(_IDENTITY, _REGION, points_home=True),
     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": Type(_IDENTITY),
     "Microsoft.Network/dnsZones": Type(_DNS, "global", deletes=_S.BOTH),
     **{f"Microsoft.Network/dnsZones/{kind}": Type(_DNS) for kind in _RECORDS.split()},

@@ -31,6 +31,7 @@ from workspace.rehearsal.web_answers import (
     require_group,
     route,
     shown,
+    tagged,
 )
 from workspace.rehearsal.web_content import SITES, SLOTS, Contents, exchange
 from workspace.rehearsal.zone import lookup
@@ -62,22 +63,23 @@ def routes(
     apps = _Apps(cloud, faults, pace)
     home = GROUP + "/providers/Microsoft.Web"
     own = [
-        route("/subscriptions/{subscription}/providers/Microsoft.Web/sites", ["GET"], apps.list),
-        route(home + "/sites", ["GET"], apps.list),
+        route("/subscriptions/{subscription}/providers/Microsoft.Web/sites", ["GET"], tagged(apps.list)),
+        route(home + "/sites", ["GET"], tagged(apps.list)),
         route(home + "/certificates", ["GET"], apps.list_certificates),
         route(home + "/certificates/{certificate}", ["GET", "PUT", "DELETE"], apps.certificate),
         route(home + "/certificates/{certificate}/operationresults/{operation}", ["GET"], apps.certificate_operation),
-        route(home + "/sites/{site}", ["GET", "PUT", "PATCH", "DELETE"], apps.site),
-        route(home + "/sites/{site}/slots", ["GET"], apps.list_slots),
-        route(home + "/sites/{site}/slots/{slot}", ["GET", "PUT", "PATCH", "DELETE"], apps.site),
+        route(home + "/sites/{site}", ["GET", "PUT", "PATCH", "DELETE"], tagged(apps.site)),
+        route(home + "/sites/{site}/slots", ["GET"], tagged(apps.list_slots)),
+        route(home + "/sites/{site}/slots/{slot}", ["GET", "PUT", "PATCH", "DELETE"], tagged(apps.site)),
         route(home + "/sites/{site}/config/slotConfigNames", ["GET", "PUT"], apps.sticky),
     ]
     for place in ("/sites/{site}", "/sites/{site}/slots/{slot}"):
         own += [
             route(home + place + "/config/appsettings/list", ["POST"], apps.settings),
-            route(home + place + "/config/appsettings", ["PUT"], apps.settings),
+            route(home + place + "/config/appsettings", ["PUT"], tagged(apps.settings)),
+            route(home + place + "/config/web", ["GET", "PUT", "PATCH"], tagged(apps.configuration)),
             route(home + place + "/config/publishingcredentials/list", ["POST"], apps.credentials),
-            route(home + place + "/slotsswap", ["POST"], apps.swap),
+            route(home + place + "/slotsswap", ["POST"], tagged(apps.swap)),
             route(home + place + "/operationresults/{operation}", ["GET"], apps.operation),
             route(home + place + "/hostNameBindings", ["GET"], apps.list_bindings),
             route(home + place + "/hostNameBindings/{host}", ["GET", "PUT", "DELETE"], apps.binding),
@@ -187,6 +189,19 @@ class _Apps:
         found = self._cloud.get(f"{owner['id']}/config/appsettings")
         return shown(found or _settings_resource(owner["id"], {}))
 
+    async def configuration(self, request: Request) -> Response:
+        """How a site runs: what was written with the site, and what was written here on top of it."""
+        owner = require(self._cloud, self._owner_id(request))
+        web_id = f"{owner['id']}/config/web"
+        kept = (self._cloud.get(web_id) or {}).get("properties") or {}
+        if request.method != "GET":
+            wanted = (await body(request)).get("properties") or {}
+            kept = {**kept, **wanted} if request.method == "PATCH" else wanted
+            self._cloud.put({"id": web_id, "name": "web", "type": f"{SITES}/config", "properties": kept})
+        own = (owner.get("properties") or {}).get("siteConfig") or {}
+        told = {"id": web_id, "name": parse(owner["id"]).name, "type": f"{SITES}/config"}
+        return shown({**told, "location": owner.get("location"), "properties": {**own, **kept}})
+
     async def sticky(self, request: Request) -> Response:
         site = require(self._cloud, self._site_id(request))
         names_id = f"{site['id']}/config/slotConfigNames"
@@ -248,8 +263,11 @@ class _Apps:
             self._cloud.put({**owner, "_swapped": swapped})
 
     async def operation(self, request: Request) -> Response:
-        owner = require(self._cloud, self._owner_id(request))
-        return progress(request, request.path_params["operation"], shown(self._complete(owner)))
+        done = await tagged(self._shown)(request)
+        return progress(request, request.path_params["operation"], done)
+
+    async def _shown(self, request: Request) -> Response:
+        return shown(self._complete(require(self._cloud, self._owner_id(request))))
 
     # Host names.
 
