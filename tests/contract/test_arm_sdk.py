@@ -12,8 +12,10 @@ from azure.core.rest import HttpRequest
 from azure.identity import ClientSecretCredential
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
 from azure.mgmt.containerservice import ContainerServiceClient
+from azure.mgmt.dns import DnsManagementClient
 from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 from azure.mgmt.resource.resources import ResourceManagementClient
+from azure.mgmt.web import WebSiteManagementClient
 from test_arm_contract import complaints
 from workspace.rehearsal import arm_types, behaviour, serving
 from workspace.rehearsal.arm import Arm
@@ -324,6 +326,23 @@ def test_every_provider_lists_all_it_offers(world: World) -> None:
         for each in provider.resource_types
     }
     assert listed == {name: each.api_versions for name, each in TYPES.items()}
+
+
+@pytest.mark.parametrize(
+    ("client", "kind"),
+    [
+        (ContainerRegistryManagementClient, "Microsoft.ContainerRegistry/registries"),
+        (ContainerServiceClient, "Microsoft.ContainerService/managedClusters"),
+        (DeploymentsMgmtClient, "Microsoft.Resources/deployments"),
+        (DnsManagementClient, "Microsoft.Network/dnsZones"),
+        (ResourceManagementClient, "Microsoft.Resources/resourceGroups"),
+        (WebSiteManagementClient, "Microsoft.Web/sites"),
+    ],
+)
+def test_the_version_each_client_speaks_is_offered(world: World, client: Any, kind: str) -> None:
+    made = world.client(client)
+    assert made._config.api_version in TYPES[kind].api_versions
+    made.close()
 
 
 # names

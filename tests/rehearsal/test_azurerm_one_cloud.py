@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_azurerm import GROUP, STANDING, SUBSCRIPTION, VAULT, create, refusal
+from test_azurerm import GROUP, STANDING, SUBNET, SUBSCRIPTION, VAULT, create, refusal
 from workspace.rehearsal import behaviour, serving, vault_bin
 from workspace.rehearsal.arm import Arm
 from workspace.rehearsal.arm_types import find
@@ -150,3 +150,42 @@ def test_features_decide_whether_a_deleted_secret_holds_its_name(plugin: Azurerm
 def test_whoever_has_no_role_on_a_vault_writes_no_secret_into_it(plugin: Azurerm, cloud: Cloud) -> None:
     cloud.delete(f"{GROUP}/providers/Microsoft.Authorization/roleAssignments/deployer")
     assert "403 (403 Forbidden) with error: Forbidden" in refusal(plugin, "azurerm_key_vault_secret")
+
+
+def test_what_something_else_uses_is_not_deleted_by_either_tool(plugin: Azurerm, arm: Arm, cloud: Cloud) -> None:
+    group = f"{GROUP}/providers/Microsoft.Network/networkSecurityGroups/nsg"
+    link = {"subnet_id": SUBNET, "network_security_group_id": group}
+    made = create(plugin, "azurerm_subnet_network_security_group_association", **link)
+    assert ask(arm, "DELETE", group) == (400, "InUseNetworkSecurityGroupCannotBeDeleted")
+    prior = {"id": group, "name": "nsg", "resource_group_name": "rg"}
+    with pytest.raises(ProviderError, match=r"InUseNetworkSecurityGroupCannotBeDeleted.*subnets/apps"):
+        destroy(plugin, "azurerm_network_security_group", prior)
+    destroy(plugin, "azurerm_subnet_network_security_group_association", made)
+    destroy(plugin, "azurerm_network_security_group", prior)
+
+
+@pytest.mark.parametrize(
+    ("used", "user", "code"),
+    [
+        ("Microsoft.Web/serverfarms/plan", ("Microsoft.Web/sites/app", "serverFarmId"), (409, "Conflict")),
+        (
+            "Microsoft.Network/publicIPAddresses/ip",
+            ("Microsoft.Network/natGateways/nat2", "publicIpAddress"),
+            (400, "PublicIPAddressCannotBeDeleted"),
+        ),
+        (
+            "Microsoft.Network/privateDnsZones/internal.test",
+            ("Microsoft.Network/privateDnsZones/internal.test/virtualNetworkLinks/l", "virtualNetwork"),
+            (409, "CannotDeleteResource"),
+        ),
+    ],
+)
+def test_a_plan_an_address_or_a_zone_in_use_stays(
+    arm: Arm, cloud: Cloud, used: str, user: tuple[str, str], code: tuple[int, str]
+) -> None:
+    mine = f"{GROUP}/providers/{used}"
+    cloud.put(behaviour.complete({"id": mine, "location": "eastus"}))
+    cloud.put({"id": f"{GROUP}/providers/{user[0]}", "properties": {user[1]: {"id": mine.upper()}}})
+    assert ask(arm, "DELETE", mine) == code
+    cloud.delete(f"{GROUP}/providers/{user[0]}")
+    assert ask(arm, "DELETE", mine)[0] in (200, 202)

@@ -78,7 +78,7 @@ class Identity:
     def check_for_management(self, request: Request) -> None:
         """Return when the request carries a good token for Resource Manager; else raise what it answers."""
         claims = self.claims(request.headers.get("authorization"))
-        if claims["aud"].rstrip("/") not in _MANAGEMENT:
+        if not is_for_management(claims):
             text = f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should "
             allowed = ",".join(f"'{each}'" for each in _MANAGEMENT)
             text += f"exactly match with one of the allowed audiences {allowed}."
@@ -152,6 +152,11 @@ class Identity:
         seconds = int(self.token_seconds)
         life = {"expires_in": seconds, "ext_expires_in": seconds}
         return JSONResponse({"token_type": "Bearer", **life, "access_token": self.token(resource)})
+
+
+def is_for_management(claims: dict[str, Any]) -> bool:
+    """True for what a token for Resource Manager, and for Kudu behind it, says."""
+    return str(claims["aud"]).rstrip("/") in _MANAGEMENT
 
 
 def _resource(scope: str, base: str) -> str:

@@ -363,6 +363,7 @@ class Resources:
         self._refuse_while_busy(place)
         kind = place.type.lower()
         known = arm_types.find(kind) or arm_types.Type("")
+        arm_rules.check_unused(self._cloud, place.id)
         if kind == arm_clusters.POOLS.lower():
             arm_clusters.check_last_pool(self._cloud, place.id)
         if known.deletes is Style.AT_ONCE:

@@ -223,6 +223,70 @@ def check_locks(cloud: Cloud, resource_id: str, *, deleting: bool) -> None:
         raise Refusal(409, "ScopeLocked", f"{text}'{','.join(locked)}'. Please remove the lock and try again.")
 
 
+# what others still use
+
+
+def check_unused(cloud: Cloud, resource_id: str) -> None:
+    """Refuse to delete what something else still names, as far as Azure minds."""
+    place = parse(resource_id)
+    kind = place.type.lower()
+    if kind in _HOLDS and (inside := [each["id"] for each in cloud.under(resource_id, _HOLDS[kind])]):
+        text = "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: "
+        text += f"'{','.join(inside)}'. Please delete all nested resources before deleting this resource."
+        raise Refusal(409, "CannotDeleteResource", text)
+    if kind not in _NEEDED:
+        return
+    own = resource_id.lower()
+    users = [
+        each
+        for each in cloud.under(f"/subscriptions/{place.subscription}")
+        if not each["id"].lower().startswith(own)
+        and _names(each.get("properties"), own)
+        and not parse(each["id"]).type.lower().startswith(_MERELY_WATCHING)
+    ]
+    if users:
+        status, code, text = _NEEDED[kind]
+        named = ", ".join(parse(each["id"]).name if kind == _PLANS else each["id"] for each in users)
+        raise Refusal(status, code, text.format(name=place.name, users=named))
+
+
+def _names(value: Any, wanted: str) -> bool:
+    """True when an id stands anywhere in a value."""
+    if isinstance(value, Mapping):
+        return any(_names(each, wanted) for each in value.values())
+    if isinstance(value, list):
+        return any(_names(each, wanted) for each in value)
+    return isinstance(value, str) and value.lower() == wanted
+
+
+_PLANS = "microsoft.web/serverfarms"
+_MERELY_WATCHING = ("microsoft.insights/", "microsoft.resources/", "microsoft.portal/", "microsoft.authorization/")
+_HOLDS = {"microsoft.network/privatednszones": "Microsoft.Network/privateDnsZones/virtualNetworkLinks"}
+_NEEDED: Mapping[str, tuple[int, str, str]] = {
+    "microsoft.network/networksecuritygroups": (
+        400,
+        "InUseNetworkSecurityGroupCannotBeDeleted",
+        "Network security group {name} cannot be deleted because it is in use by the following resources: {users}.",
+    ),
+    "microsoft.network/publicipaddresses": (
+        400,
+        "PublicIPAddressCannotBeDeleted",
+        "Public IP address {name} can not be deleted since it is still allocated to resource {users}.",
+    ),
+    "microsoft.network/virtualnetworks/subnets": (
+        400,
+        "InUseSubnetCannotBeDeleted",
+        "Subnet {name} is in use by {users} and cannot be deleted. In order to delete the subnet, delete all the "
+        "resources within the subnet.",
+    ),
+    _PLANS: (
+        409,
+        "Conflict",
+        "Server farm '{name}' cannot be deleted because it has web app(s) {users} assigned to it.",
+    ),
+}
+
+
 # providers and versions
 
 

@@ -331,6 +331,7 @@ class Azurerm:
             raise ProviderError(f'deleting Resource Group "{prior["name"]}": {message}')
         try:
             arm_rules.check_locks(self._cloud, arm_id, deleting=True)
+            arm_rules.check_unused(self._cloud, arm_id)
         except Refusal as refusal:
             raise _failure("deleting", kind, arm_id, "performing Delete", _translated(refusal)) from refusal
         if kind == "azurerm_key_vault":

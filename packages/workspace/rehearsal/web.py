@@ -146,6 +146,7 @@ class _Apps:
             self._check_slots(require(self._cloud, self._site_id(request)), owner_id)
         elif found is None:
             self._check_name(owner_id)
+        self._check_plan(wanted)
         arm_rules.check(self._cloud, owner_id, wanted, found or {})
         properties = {**((found or {}).get("properties") or {}), **(wanted.get("properties") or {})}
         keep(self._cloud, {**(found or {}), **wanted, "id": owner_id, "type": kind, "properties": properties})
@@ -156,6 +157,12 @@ class _Apps:
         if any(parse(each["id"]).name.lower() == name for each in self._cloud.all(SITES)):
             said = f"Website with given name {name} already exists."
             raise Refusal(capital(409, "Conflict", said, "54001"))
+
+    def _check_plan(self, wanted: dict[str, Any]) -> None:
+        plan = str((wanted.get("properties") or {}).get("serverFarmId") or "")
+        if plan and self._cloud.get(plan) is None:
+            said = f"Cannot find ServerFarm with name {plan.rpartition('/')[2]}."
+            raise Refusal(capital(404, "NotFound", said, "51004"))
 
     def _check_slots(self, site: Resource, slot_id: str) -> None:
         tier = self._tier(site)
