@@ -393,7 +393,9 @@ def complaints(samples: Path, served: list[Exchange], *, unknown: bool = False) 
         if not each.path.lower().startswith("/subscriptions/") or is_poll(each.path):
             continue
         fitting = [op for method, regex, op in known if method == each.method and regex.match(each.path)]
-        long_running = bool(each.headers.keys() & {"location", "azure-asyncoperation"})
+        # a 201 may name where the new thing is: that is no operation
+        is_home = each.path.lower() in each.headers.get("location", "").lower() and each.status == 201
+        long_running = "azure-asyncoperation" in each.headers or ("location" in each.headers and not is_home)
         if not fitting and unknown:
             continue
         if not fitting:
