@@ -155,11 +155,12 @@ class Story:
     def _ask(self, number: int, asked: Mapping[str, Any], path: str, answered: Any) -> serving.Answer:
         body = asked["body"] if isinstance(asked["body"], dict) else None
         if body is None and asked["method"] in ("PUT", "PATCH"):
-            told = answered if isinstance(answered, dict) and "error" not in answered else self._shown_later(path)
-            body = {name: each for name, each in (told or {}).items() if name in _WRITTEN}
+            shown = answered if isinstance(answered, dict) and "error" not in answered else self._shown_later(path)
+            body = {name: each for name, each in (shown or {}).items() if name in _WRITTEN}
         headers = {"authorization": f"Bearer {self.arm.identity.token()}"}
         headers |= GUARDS.get((self.name, number), {})
-        content = json.dumps(body).encode() if body is not None else b""
+        told = "" if body is None else json.dumps(body)
+        content = re.sub("/subscriptions/[^/\"]+", f"/subscriptions/{SUBSCRIPTION}", told).encode()
         target = f"{path}?api-version={asked['api_version'] or '2025-04-01'}"
         return self._loop.run(self._asked(asked["method"], target, headers, content))
 
