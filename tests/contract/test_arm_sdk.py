@@ -605,6 +605,34 @@ def test_a_deployment_of_the_subscription_stays_where_it_was_begun(world: World,
     assert world.refused(moved) == (409, "InvalidDeploymentLocation")
 
 
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"location": "atlantis"}, "LocationNotAvailableForResourceType"),
+    ({"tags": {"a/b": ""}}, "InvalidTagNameCharacters"),
+    ({"apiVersion": "2001-01-01"}, "NoRegisteredProviderFound"),
+    ({"type": "Microsoft.ManagedIdentity/things"}, "InvalidResourceType"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), WRONG)
+def test_what_can_be_seen_to_be_refused_is_refused_before_anything_is_made(
+    world: World, deployments: Any, change: dict[str, Any], code: str
+) -> None:
+    good = {**IDENTITY, "name": "i-0"}
+    asked = deployed(good, {**IDENTITY, **change, "dependsOn": [f"{IDENTITY['type']}/i-0"]})
+    for attempt in (deployments.begin_validate, deployments.begin_create_or_update):
+        with pytest.raises(HttpResponseError, match=code) as caught:
+            attempt("g", "d", asked)
+        assert caught.value.status_code in (400, 404)
+    assert deployments.check_existence("g", "d") is False
+    assert list(world.resources.resources.list_by_resource_group("g")) == []
+
+
+def test_a_deployment_registers_the_providers_of_its_template(world: World, deployments: Any) -> None:
+    world.resources.providers.unregister("Microsoft.ManagedIdentity")
+    deployments.begin_create_or_update("g", "d", deployed(IDENTITY)).result()
+    assert world.resources.providers.get("Microsoft.ManagedIdentity").registration_state == "Registered"
+
+
 def test_what_a_deployment_did_is_told_step_by_step_and_its_template_is_kept(world: World, deployments: Any) -> None:
     deployments.begin_create_or_update("g", "d", deployed(IDENTITY)).result()
     client = world.client(DeploymentsMgmtClient)

@@ -160,7 +160,7 @@ class Story:
         headers = {"authorization": f"Bearer {self.arm.identity.token()}"}
         headers |= GUARDS.get((self.name, number), {})
         told = "" if body is None else json.dumps(body)
-        content = re.sub("/subscriptions/[^/\"]+", f"/subscriptions/{SUBSCRIPTION}", told).encode()
+        content = re.sub('/subscriptions/[^/"]+', f"/subscriptions/{SUBSCRIPTION}", told).encode()
         target = f"{path}?api-version={asked['api_version'] or '2025-04-01'}"
         return self._loop.run(self._asked(asked["method"], target, headers, content))
 

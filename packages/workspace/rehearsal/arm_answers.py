@@ -16,16 +16,25 @@ class Refusal(Exception):
     """An error answer: HTTP status, code and message, as the real service words them."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None, bare: bool = False
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        bare: bool = False,
+        details: Sequence[Json] = (),
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
-        self.bare = bare
+        self.bare, self.details = bare, list(details)
 
     @property
     def body(self) -> Json:
         """The error in Resource Manager's own dialect, or bare as DNS and AKS write it."""
-        told = {"code": self.code, "message": self.message}
+        told: Json = {"code": self.code, "message": self.message}
+        if self.details:
+            told["details"] = self.details
         return told if self.bare else {"error": told}
 
     def response(self) -> Response:

@@ -18,7 +18,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from workspace.rehearsal import arm_answers, behaviour
+from workspace.rehearsal import arm_answers, arm_rules, behaviour
 from workspace.rehearsal.arm_answers import Json, Refusal, paged, visible
 from workspace.rehearsal.arm_operations import Operation, Operations
 from workspace.rehearsal.arm_resources import GROUPS, Resources
@@ -199,6 +199,7 @@ class Deployments:
         run = self._asked(scope, name, body, None)
         if action == "validate":
             planned = [p for p in self._evaluate(run).resources() if not p.existing]
+            self._preflight(run, planned)
             validated = [{"id": _true_id(p.id)} for p in planned]
             told = copy.deepcopy(run.record)
             told["properties"].update(provisioningState="Succeeded", validatedResources=validated)
@@ -220,13 +221,35 @@ class Deployments:
         if before and before.get("location", run.location).lower() != run.location.lower() and not scope.group:
             text = f"Invalid deployment location '{run.location}'. The deployment '{name}' already exists in location "
             raise Refusal(409, "InvalidDeploymentLocation", f"{text}'{before['location']}'.")
-        self._evaluate(run).resources()
+        self._preflight(run, [each for each in self._evaluate(run).resources() if not each.existing])
         self._keep(run)
         self._runs[run.record["id"].lower()] = run
         task = asyncio.get_running_loop().create_task(self._work(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return JSONResponse(_told(run.record), 200 if before else 201, headers=_async_header(request, run.record))
+
+    def _preflight(self, run: _Run, planned: list[Any]) -> None:
+        """Refuse at once, with nothing made, what can be seen to be refused later: types, names, places, tags."""
+        details = []
+        for each in planned:
+            arm_rules.check_offer(
+                self._cloud, run.scope.subscription, each.type, each.api_version, run.location, writing=False
+            )
+            if each.deployment:
+                continue
+            try:
+                body, resource_id = each.body(), _true_id(each.id)
+                arm_rules.check(self._cloud, resource_id, body, self._cloud.get(resource_id) or {})
+            except Refusal as refusal:
+                details.append({"code": refusal.code, "target": each.id, "message": refusal.message})
+            except (TemplateError, ExpressionError):
+                # it needs something that is made first, and is looked at when that is there
+                continue
+        if details:
+            text = f"The template deployment '{run.record['name']}' is not valid according to the validation procedure."
+            text += f" The tracking id is '{run.record['properties']['correlationId']}'. See inner errors for details."
+            raise Refusal(400, "InvalidTemplateDeployment", text, details=details)
 
     def _asked(self, scope: Scope, name: str, body: Json | None, fault: Fault | None) -> _Run:
         properties = (body or {}).get("properties")
@@ -283,6 +306,10 @@ class Deployments:
     async def _run(self, run: _Run) -> None:
         run.record["properties"]["provisioningState"] = "Running"
         self._keep(run)
+        for provider in run.record["properties"]["providers"]:
+            # a deployment registers what its template names, as Azure's does
+            if not arm_rules.is_registered(self._cloud, run.scope.subscription, provider["namespace"]):
+                arm_rules.register(self._cloud, run.scope.subscription, provider["namespace"], registered=True)
         if run.fault and run.fault.how == "never-ending":
             return
         evaluator = self._evaluate(run)
