@@ -619,7 +619,7 @@ def test_what_can_be_seen_to_be_refused_is_refused_before_anything_is_made(
 ) -> None:
     good = {**IDENTITY, "name": "i-0"}
     asked = deployed(good, {**IDENTITY, **change, "dependsOn": [f"{IDENTITY['type']}/i-0"]})
-    for attempt in (deployments.begin_validate, deployments.begin_create_or_update):
+    for attempt in (deployments.begin_validate, deployments.begin_what_if, deployments.begin_create_or_update):
         with pytest.raises(HttpResponseError, match=code) as caught:
             attempt("g", "d", asked)
         assert caught.value.status_code in (400, 404)

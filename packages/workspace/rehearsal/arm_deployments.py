@@ -197,9 +197,9 @@ class Deployments:
 
     def _foretell(self, request: Request, scope: Scope, name: str, action: str, body: Json | None) -> Response:
         run = self._asked(scope, name, body, None)
+        planned = [each for each in self._evaluate(run).resources() if not each.existing]
+        self._preflight(run, planned)
         if action == "validate":
-            planned = [p for p in self._evaluate(run).resources() if not p.existing]
-            self._preflight(run, planned)
             validated = [{"id": _true_id(p.id)} for p in planned]
             told = copy.deepcopy(run.record)
             told["properties"].update(provisioningState="Succeeded", validatedResources=validated)
