@@ -325,6 +325,65 @@ def test_providers_are_registered(here: Here) -> None:
 # deployments
 
 
+def test_what_is_offered_and_where_is_listed(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    here.have(STORE, sku={"name": "Standard_LRS"})
+
+    listed = here.ask("GET", f"/subscriptions/{SUBSCRIPTION}/providers").json()["value"]
+    regions = here.ask("GET", f"/subscriptions/{SUBSCRIPTION}/locations").json()["value"]
+
+    assert {"Microsoft.Resources", "Microsoft.Storage"} <= {each["namespace"] for each in listed}
+    assert "South Africa North" in [each["displayName"] for each in regions]
+
+
+def test_roles_that_azure_brings_along_are_found_by_name_and_by_id(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    roles = f"{GROUPS}/g1/providers/Microsoft.Authorization/roleDefinitions"
+
+    found = here.ask("GET", roles, **{"$filter": "roleName eq 'AcrPull'"}).json()["value"]
+
+    assert [each["properties"]["roleName"] for each in found] == ["AcrPull"]
+    assert here.ask("GET", f"{roles}/{found[0]['name']}").json() == found[0]
+    assert here.ask("GET", roles, **{"$filter": "roleName eq 'Nobody'"}).json()["value"] == []
+    assert refusal(here.ask("GET", f"{roles}/nobody")) == (404, "ResourceNotFound")
+
+
+def test_assignments_are_listed_by_principal_and_told_when_they_go(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    assignments = f"{GROUPS}/g1/providers/Microsoft.Authorization/roleAssignments"
+    for number in (1, 2):
+        said = {"principalId": f"p-{number}", "roleDefinitionId": READER, "principalType": "User"}
+        here.have(f"{assignments}/{ASSIGNMENT}{number}", properties=said)
+
+    found = here.ask("GET", assignments, **{"$filter": "atScope() and principalId eq 'p-2'"}).json()["value"]
+
+    assert [each["name"] for each in found] == [f"{ASSIGNMENT}2"]
+    assert here.ask("DELETE", found[0]["id"]).json() == found[0]
+    assert here.ask("DELETE", found[0]["id"]).status_code == 204
+
+
+def test_a_deployment_shows_its_parameters_and_hides_what_is_secure(here: Here) -> None:
+    here.have(f"{GROUPS}/g1")
+    defined = {
+        "name": {"type": "string", "defaultValue": "one"},
+        "sizes": {"type": "array", "defaultValue": [1]},
+        "where": {"type": "string", "defaultValue": "[resourceGroup().location]"},
+        "key": {"type": "securestring"},
+        "keys": {"type": "secureObject", "defaultValue": {"a": "b"}},
+    }
+    template = {"$schema": "x#", "contentVersion": "1.0.0.0", "parameters": defined, "resources": []}
+    properties = {"mode": "Incremental", "template": template, "parameters": {"key": {"value": "whisper"}}}
+
+    told = here.ask(
+        "PUT", f"{GROUPS}/g1/providers/Microsoft.Resources/deployments/d", {"properties": properties}
+    ).json()["properties"]["parameters"]
+
+    assert told["name"] == {"type": "String", "value": "one"}
+    assert told["sizes"] == {"type": "Array", "value": [1]}
+    assert told["key"] == {"type": "SecureString"}
+    assert told["keys"] == {"type": "SecureObject"}
+
+
 def test_a_deployment_is_validated_without_being_made(here: Here) -> None:
     path = f"{GROUPS}/g1/providers/Microsoft.Resources/deployments/d"
     template = {"$schema": "s", "contentVersion": "1.0.0.0", "resources": []}

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from web_asked import Asked
@@ -161,4 +162,44 @@ def test_how_a_site_runs_is_what_was_written_with_it_and_on_top_of_it(azure: Ask
         azure.request("PATCH", f"{path}/config/web", json={"properties": {"ftpsState": "Disabled"}}).status_code == 200
     )
     told = azure.get(f"{path}/config/web").json()["properties"]
-    assert told == {"alwaysOn": True, "javaVersion": "17", "ftpsState": "Disabled"}
+    assert {**told, "alwaysOn": True, "javaVersion": "17", "ftpsState": "Disabled"} == told
+
+
+def test_how_a_site_is_run_is_told_with_what_was_written_with_it_and_apart(cloud: Cloud, azure: Asked) -> None:
+    cloud.put({**(cloud.get(SITE) or {}), "properties": {"siteConfig": {"minTlsVersion": "1.3", "alwaysOn": True}}})
+    cloud.put({"id": f"{SITE}/config/web", "name": "web", "properties": {"alwaysOn": False}})
+
+    told = azure.get(f"{SITE}/config/web").json()
+
+    assert told["type"] == "Microsoft.Web/sites/config"
+    assert told["properties"]["minTlsVersion"] == "1.3"
+    assert told["properties"]["alwaysOn"] is False
+    assert told["properties"]["publishingUsername"] == "$api"
+
+
+def test_the_recorded_configuration_of_a_site_has_every_field_that_is_told(samples: Path, azure: Asked) -> None:
+    expected = recorded(samples, "webapp-slots-swap-net", 3)["body"]["properties"]
+
+    told = azure.get(f"{SITE}/config/web").json()["properties"]
+
+    assert told.keys() <= expected.keys()
+    assert [name for name in told if not isinstance(told[name], type(expected[name]))] == []
+
+
+def test_a_site_names_its_tier_and_its_own_host_among_its_bindings(samples: Path, azure: Asked) -> None:
+    expected = recorded(samples, "webapp-slots-swap-net", 1)["body"]["properties"]
+
+    assert azure.get(SITE).json()["properties"]["sku"] == expected["sku"] == "Standard"
+    assert [each["name"] for each in azure.get(f"{SITE}/hostNameBindings").json()["value"]] == [
+        "api/api.azurewebsites.net"
+    ]
+
+
+def test_the_publishing_profile_holds_the_credentials_of_the_slot(azure: Asked) -> None:
+    own = azure.post(f"{SITE}/slots/staging/config/publishingcredentials/list").json()["properties"]
+
+    answer = azure.post(f"{SITE}/slots/staging/publishxml")
+
+    found = ElementTree.fromstring(answer.text).findall("publishProfile")
+    assert {each.get("userName") for each in found} == {own["publishingUserName"]}
+    assert {each.get("userPWD") for each in found} == {own["publishingPassword"]}

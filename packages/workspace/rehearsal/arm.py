@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from workspace.rehearsal import (
     arm_admission,
     arm_answers,
+    arm_content,
     arm_roles,
     arm_rules,
     arm_types,
@@ -167,6 +168,8 @@ class Arm:
                 return self._operations.result(request, parts[5])
             case ["providers", _, "locations", _, "operationstatuses", _]:
                 return self._operations.status(parts[5])
+            case ["locations"]:
+                return JSONResponse({"value": [self._location(name) for name in arm_types.REGIONS]})
             case ["providers"]:
                 return paged(request, [self._provider(each) for each in arm_types.NAMESPACES])
             case ["providers", _]:
@@ -196,6 +199,16 @@ class Arm:
     def _spelled(self, group: str) -> str:
         found = self._cloud.get(self._resources.group_id(group))
         return str(found["name"]) if found else group
+
+    def _location(self, name: str) -> Json:
+        shown = arm_types.REGION_NAMES.get(name, name)
+        return {
+            "id": f"/subscriptions/{self._subscription}/locations/{name}",
+            "name": name,
+            "displayName": shown,
+            "regionalDisplayName": shown,
+            "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
+        }
 
     def _provider(self, namespace: str) -> Json:
         """A provider with all the types it offers, their versions and where they may be."""
@@ -382,7 +395,7 @@ async def _json(request: Request) -> Json | None:
     if not raw:
         return None
     try:
-        body = json.loads(raw)
+        body = arm_content.read(raw)
     except ValueError as error:
         raise arm_answers.invalid_content(str(error)) from error
     if not isinstance(body, dict):

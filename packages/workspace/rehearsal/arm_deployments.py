@@ -37,6 +37,7 @@ _SAYS_FAILED = (
     "Please see https://aka.ms/arm-deployment-operations for usage details."
 )
 _SAYS_ENDED_BADLY = "The resource write operation failed to complete successfully, because it reached terminal "
+_SPELLED = {kind.lower(): kind for kind in ("String", "SecureString", "Int", "Bool", "Object", "SecureObject", "Array")}
 _NOT_FOR_A_PUT = ("apiVersion", "comments", "condition", "copy", "dependsOn", "existing", "metadata", "scope")
 
 Send = Callable[[str, str, Json | None], Awaitable[tuple[int, Any, Mapping[str, str]]]]
@@ -74,12 +75,14 @@ class _Run:
     made: list[str] = field(default_factory=list)
     failures: list[Json] = field(default_factory=list)
     unmade: set[str] = field(default_factory=set)
+    is_kept: bool = False
+    is_gone: bool = False
 
     @property
     def is_cancelled(self) -> bool:
-        """True when it, or the deployment around it, was cancelled."""
+        """True when it, or the deployment around it, was cancelled, or its group went away under it."""
         state = self.record["properties"]["provisioningState"]
-        return bool(state == "Canceled" or (self.outer and self.outer.is_cancelled))
+        return bool(self.is_gone or state == "Canceled" or (self.outer and self.outer.is_cancelled))
 
 
 class Deployments:
@@ -452,6 +455,11 @@ class Deployments:
         self._runs.pop(run.record["id"].lower(), None)
 
     def _keep(self, run: _Run) -> None:
+        """Keep how far a run is; one whose record was deleted with its group does not bring it back."""
+        if run.is_kept and self._cloud.get(run.record["id"]) is None:
+            run.is_gone = True
+            return
+        run.is_kept = True
         self._cloud.put(run.record)
 
     def _end_what_was_left(self) -> None:
@@ -492,11 +500,17 @@ def _shown_parameters(template: Json, parameters: Json) -> Iterator[tuple[str, J
     given = {name.lower(): value for name, value in parameters.items()}
     for name, definition in (template.get("parameters") or {}).items():
         kind = str(definition.get("type", "object"))
-        shown = {"type": kind[:1].upper() + kind[1:]}
-        value = given.get(name.lower(), {})
+        shown = {"type": _SPELLED.get(kind.lower(), kind)}
+        value = given.get(name.lower(), {"value": definition["defaultValue"]} if _is_plain_default(definition) else {})
         if "secure" not in kind.lower() and isinstance(value, dict) and "value" in value:
             shown["value"] = value["value"]
         yield name, shown
+
+
+def _is_plain_default(definition: Json) -> bool:
+    """True for a default that is what it says; what an expression comes to is not told here."""
+    default = definition.get("defaultValue")
+    return "defaultValue" in definition and not (isinstance(default, str) and default.startswith("["))
 
 
 def _providers(template: Json) -> list[Json]:

@@ -232,7 +232,11 @@ class Resources:
         return self._cloud.put(resource)
 
     def _get(self, place: Address) -> Json | None:
-        return self._cloud.get(place.id) or arm_clusters.pool(self._cloud, place.id)
+        found = self._cloud.get(place.id) or arm_clusters.pool(self._cloud, place.id)
+        if found is None and place.type.lower() == arm_roles.DEFINITIONS.lower():
+            number = place.names[-1].lower()
+            return next((each for each in arm_roles.built_in(self._subscription) if each["name"] == number), None)
+        return found
 
     def _found(self, place: Address) -> Json:
         found = self._get(place)
@@ -245,23 +249,19 @@ class Resources:
 
     def _list(self, request: Request, place: Address) -> Response:
         kind = f"{place.type}/{place.rest}"
-        if kind.lower() == "microsoft.authorization/roledefinitions":
-            return self._roles(request)
         scope = place.scope
         if place.names:
             scope = self._found(Address(place.scope, place.type, place.names))["id"]
         elif group := parse(f"{scope}/providers/x/y/z").group:
             self.group_of(group)
         pools = arm_clusters.pools(self._cloud, scope) if kind.lower() == arm_clusters.POOLS.lower() else None
-        listed = pools if pools is not None else self._cloud.under(scope, kind)
+        listed = pools if pools is not None else list(self._cloud.under(scope, kind))
+        if kind.lower() in (arm_roles.DEFINITIONS.lower(), arm_roles.ASSIGNMENTS.lower()):
+            # these services choose themselves, and send everything at once
+            every = [*listed, *(arm_roles.built_in(self._subscription) if kind.endswith("efinitions") else ())]
+            wished = arm_roles.wished(every, request.query_params.get("$filter", ""))
+            return JSONResponse({"value": [visible(each) for each in wished]})
         return paged(request, [self._seen(each) for each in listed])
-
-    def _roles(self, request: Request) -> Response:
-        """The built-in roles, all at once; a filter chooses one by its name."""
-        wanted = re.search(r"roleName\s+eq\s+'([^']+)'", request.query_params.get("$filter", ""), re.IGNORECASE)
-        every = arm_roles.definitions(self._subscription)
-        found = [each for each in every if not wanted or each["properties"]["roleName"].lower() == wanted[1].lower()]
-        return JSONResponse({"value": found})
 
     def _put(self, request: Request, place: Address, body: Json, fault: Fault | None) -> Response:
         before = self._get(place)
@@ -368,7 +368,8 @@ class Resources:
             arm_clusters.check_last_pool(self._cloud, place.id)
         if known.deletes is Style.AT_ONCE:
             self._remove(place)
-            return Response(status_code=200)
+            told = kind.startswith("microsoft.authorization/")
+            return JSONResponse(visible(found)) if told else Response(status_code=200)
         never = fault is not None and fault.how == "never-ending"
         wait = NEVER if never else self.seconds
         operation = Operation(204, None, wait, subject=place.id, doing="Deleting", last=lambda: self._remove(place))

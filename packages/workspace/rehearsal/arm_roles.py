@@ -7,7 +7,7 @@ directory are not rehearsed, so they are believed when the assignment says that 
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from workspace.rehearsal.arm_answers import Json, Refusal
@@ -15,7 +15,7 @@ from workspace.rehearsal.azurerm_types import ROLES
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
-_DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
+DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -51,7 +51,7 @@ class Assignments:
 
     def _check_role(self, role: str) -> None:
         guid = role.rstrip("/").rpartition("/")[2].lower()
-        made = {parse(each["id"]).name.lower() for each in self._cloud.all(_DEFINITIONS)}
+        made = {parse(each["id"]).name.lower() for each in self._cloud.all(DEFINITIONS)}
         if guid not in {each.lower() for each in ROLES.values()} | made:
             text = f"The specified role definition with ID '{guid.replace('-', '')}' does not exist."
             raise Refusal(400, "RoleDefinitionDoesNotExist", text)
@@ -104,17 +104,35 @@ def principals(resource: Mapping[str, Any]) -> Iterator[str]:
     return (str(each).lower() for each in found if each)
 
 
-def definitions(subscription: str) -> list[Json]:
-    """The built-in roles that a rehearsal knows, as Authorization lists them."""
-    return [
-        {
-            "id": f"/subscriptions/{subscription}/providers/{_DEFINITIONS}/{guid}",
-            "name": guid,
-            "type": _DEFINITIONS,
-            "properties": {"roleName": name, "type": "BuiltInRole", "assignableScopes": ["/"], "permissions": []},
+_WISH = re.compile(r"(roleName|type|principalId)\s+eq\s+'([^']*)'", re.IGNORECASE)
+
+
+def built_in(subscription: str) -> Iterator[Json]:
+    """Every role that is there before anybody made one, of those that we and our definitions name."""
+    for name, number in ROLES.items():
+        yield {
+            "id": f"/subscriptions/{subscription}/providers/{DEFINITIONS}/{number}",
+            "name": number,
+            "type": DEFINITIONS,
+            "properties": {
+                "roleName": name,
+                "type": "BuiltInRole",
+                "description": "",
+                "assignableScopes": ["/"],
+                "permissions": [],
+            },
         }
-        for name, guid in sorted(ROLES.items())
-    ]
+
+
+def wished(found: Sequence[Json], chosen: str) -> list[Json]:
+    """What of a list a filter such as `roleName eq 'AcrPull'` leaves; `atScope()` leaves everything."""
+    wishes = {name.lower(): value.lower() for name, value in _WISH.findall(chosen or "")}
+    return [each for each in found if wishes.items() <= _answers(each).items()]
+
+
+def _answers(each: Json) -> dict[str, str]:
+    said = {name.lower(): str(value).lower() for name, value in each["properties"].items()}
+    return {name: said.get(name, "") for name in ("rolename", "type", "principalid")}
 
 
 def roles_of(cloud: Cloud, principal: str, resource_id: str) -> set[str]:

@@ -53,6 +53,19 @@ _PUBLIC = (
 REGIONS = tuple(_PUBLIC.split())
 """The public regions."""
 
+REGION_NAMES = {
+    "centralus": "Central US",
+    "eastasia": "East Asia",
+    "eastus": "East US",
+    "eastus2": "East US 2",
+    "northeurope": "North Europe",
+    "southafricanorth": "South Africa North",
+    "westeurope": "West Europe",
+    "westus": "West US",
+    "westus2": "West US 2",
+}
+"""How people are told of those regions that we name."""
+
 _S = Style
 _REGION = "region"
 _RESOURCES = (

@@ -162,7 +162,8 @@ def _registry(place: ResourceId, resource: Resource, properties: Properties) -> 
 def _cluster(place: ResourceId, resource: Resource, properties: Properties) -> None:
     location = str(resource.get("location", "eastus")).lower().replace(" ", "")
     prefix = properties.setdefault("dnsPrefix", place.name)
-    version = properties.setdefault("kubernetesVersion", "1.35")
+    # whoever leaves the version to Azure sends none, or an empty one
+    version = properties["kubernetesVersion"] = properties.get("kubernetesVersion") or "1.35"
     current = version if version.count(".") > 1 else f"{version}.0"
     nodes = properties.setdefault("nodeResourceGroup", f"MC_{place.group}_{place.name}_{location}"[:80])
     properties.setdefault("currentKubernetesVersion", current)

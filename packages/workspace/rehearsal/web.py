@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -79,6 +80,7 @@ def routes(
             route(home + place + "/config/appsettings", ["PUT"], tagged(apps.settings)),
             route(home + place + "/config/web", ["GET", "PUT", "PATCH"], tagged(apps.configuration)),
             route(home + place + "/config/publishingcredentials/list", ["POST"], apps.credentials),
+            route(home + place + "/publishxml", ["POST"], apps.publishing_profile),
             route(home + place + "/slotsswap", ["POST"], tagged(apps.swap)),
             route(home + place + "/operationresults/{operation}", ["GET"], apps.operation),
             route(home + place + "/hostNameBindings", ["GET"], apps.list_bindings),
@@ -183,6 +185,7 @@ class _Apps:
         bound = [parse(each["id"]).name for each in self._cloud.under(f"{site['id']}/hostNameBindings")]
         properties["hostNames"] = [own, *[host for host in bound if host != own]]
         properties["slotSwapStatus"] = site.get("_swapped")
+        properties["sku"] = self._tier(site)
         properties.setdefault("lastModifiedTimeUtc", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()))
         return site
 
@@ -197,17 +200,19 @@ class _Apps:
         return shown(found or _settings_resource(owner["id"], {}))
 
     async def configuration(self, request: Request) -> Response:
-        """How a site runs: what was written with the site, and what was written here on top of it."""
+        """How a site is run: what the service sets, what was written with the site, what was written apart from it."""
         owner = require(self._cloud, self._owner_id(request))
-        web_id = f"{owner['id']}/config/web"
-        kept = (self._cloud.get(web_id) or {}).get("properties") or {}
+        config_id, names = f"{owner['id']}/config/web", parse(owner["id"]).names
+        apart = (self._cloud.get(config_id) or {}).get("properties") or {}
         if request.method != "GET":
             wanted = (await body(request)).get("properties") or {}
-            kept = {**kept, **wanted} if request.method == "PATCH" else wanted
-            self._cloud.put({"id": web_id, "name": "web", "type": f"{SITES}/config", "properties": kept})
+            apart = {**apart, **wanted} if request.method == "PATCH" else wanted
+            self._cloud.put({"id": config_id, "name": "web", "type": f"{SITES}/config", "properties": apart})
         own = (owner.get("properties") or {}).get("siteConfig") or {}
-        told = {"id": web_id, "name": parse(owner["id"]).name, "type": f"{SITES}/config"}
-        return shown({**told, "location": owner.get("location"), "properties": {**own, **kept}})
+        told = {"id": config_id, "name": names[-1], "type": f"{parse(owner['id']).type}/config"}
+        user = {"publishingUsername": f"${'__'.join(names)}"}
+        properties = {**_CONFIGURATION, **user, **own, **apart}
+        return shown({**told, "location": owner.get("location"), "properties": properties})
 
     async def sticky(self, request: Request) -> Response:
         site = require(self._cloud, self._site_id(request))
@@ -223,10 +228,21 @@ class _Apps:
         label = "__".join(parse(owner["id"]).names)
         properties = {
             "publishingUserName": f"${label}",
-            "publishingPassword": behaviour.key(owner["id"], "publishing")[:60],
+            "publishingPassword": _password(owner),
             "scmUri": f"{base(request)}/scm/{label.replace('__', '-')}",
         }
         return JSONResponse({"id": f"{owner['id']}/publishingcredentials/${label}", "properties": properties})
+
+    async def publishing_profile(self, request: Request) -> Response:
+        """The same credentials for tools that publish a site: one profile for each way in, as XML."""
+        owner = require(self._cloud, self._owner_id(request))
+        label = "__".join(parse(owner["id"]).names)
+        ways = {"ZipDeploy": f"{base(request)}/scm/{label.replace('__', '-')}", "FTP": "ftps://127.0.0.1/site/wwwroot"}
+        whole = ElementTree.Element("publishData")
+        for way, where in ways.items():
+            told = {"profileName": f"{label} - {way}", "publishMethod": way, "publishUrl": where}
+            ElementTree.SubElement(whole, "publishProfile", told, userName=f"${label}", userPWD=_password(owner))
+        return Response(ElementTree.tostring(whole), media_type="application/xml")
 
     # Swap.
 
@@ -279,8 +295,16 @@ class _Apps:
     # Host names.
 
     async def list_bindings(self, request: Request) -> Response:
-        owner = require(self._cloud, self._owner_id(request))
-        return listed(list(self._cloud.under(f"{owner['id']}/hostNameBindings")))
+        owner = self._complete(require(self._cloud, self._owner_id(request)))
+        own, names = owner["properties"]["defaultHostName"], parse(owner["id"]).names
+        first = {
+            "id": f"{owner['id']}/hostNameBindings/{own}",
+            "name": f"{'/'.join(names)}/{own}",
+            "type": _BINDINGS,
+            "location": owner.get("location"),
+            "properties": {"siteName": names[0], "hostNameType": "Verified"},
+        }
+        return listed([first, *self._cloud.under(f"{owner['id']}/hostNameBindings")])
 
     async def binding(self, request: Request) -> Response:
         owner, host = require(self._cloud, self._owner_id(request)), request.path_params["host"].lower()
@@ -403,6 +427,31 @@ class _Apps:
     def _owner_id(self, request: Request) -> str:
         slot = request.path_params.get("slot")
         return f"{self._site_id(request)}/slots/{slot}" if slot else self._site_id(request)
+
+
+_CONFIGURATION: dict[str, Any] = {
+    "numberOfWorkers": 1,
+    "defaultDocuments": ["Default.htm", "index.html", "hostingstart.html"],
+    "netFrameworkVersion": "v4.0",
+    "linuxFxVersion": "",
+    "windowsFxVersion": None,
+    "appCommandLine": "",
+    "scmType": "None",
+    "use32BitWorkerProcess": True,
+    "webSocketsEnabled": False,
+    "alwaysOn": False,
+    "managedPipelineMode": "Integrated",
+    "loadBalancing": "LeastRequests",
+    "http20Enabled": False,
+    "minTlsVersion": "1.2",
+    "ftpsState": "FtpsOnly",
+    "healthCheckPath": None,
+}
+"""What a site runs with until somebody says otherwise; of the recorded ones, those that people set."""
+
+
+def _password(owner: Resource) -> str:
+    return behaviour.key(owner["id"], "publishing")[:60]
 
 
 def _subscription(request: Request) -> str:
