@@ -130,6 +130,18 @@ def test_the_token_endpoint_refuses_in_its_own_dialect(
     assert (answer.status_code, answer.json()["error"]) == (status, error)
 
 
+@pytest.mark.parametrize(
+    ("tenant", "issuer"), [(TENANT, TENANT), ("organizations", "{tenantid}"), ("common", "{tenantid}")]
+)
+def test_a_tenant_tells_where_it_signs_people_in_and_so_does_nobodys_in_particular(
+    here: Here, tenant: str, issuer: str
+) -> None:
+    told = here.web.get(f"/{tenant}/v2.0/.well-known/openid-configuration").json()
+    assert told["issuer"] == f"{here.served.url}/{issuer}/v2.0"
+    assert told["token_endpoint"] == f"{here.served.url}/{tenant}/oauth2/v2.0/token"
+    assert here.web.get("/elsewhere/v2.0/.well-known/openid-configuration").status_code == 400
+
+
 @pytest.mark.parametrize("header", [None, "Bearer guess", "Basic whisper"])
 def test_nothing_is_told_without_a_token(here: Here, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}

@@ -414,6 +414,8 @@ class Deployments:
                 return refusal.status, refusal.body
         template, parameters = nested.template, nested.parameters
         record = _record(scope, nested.name, location, template, parameters)
+        # by now values of the outer deployment stand in it, secure ones too
+        del record["_template"]
         run = _Run(scope, record, template, parameters, location, outer=outer)
         try:
             if before := self._cloud.get(scope.deployment(nested.name)):

@@ -28,6 +28,7 @@ _OTHERS = (
     "https://storage.azure.com",
     "6dae42f8-4368-4678-94ff-3960e28e3630",  # AKS's own Entra server, the same in every tenant
 )
+_ANY_TENANT = ("common", "organizations")
 
 
 class Identity:
@@ -109,11 +110,13 @@ class Identity:
 
     async def _configuration(self, request: Request) -> Response:
         base, tenant = str(request.base_url).rstrip("/"), request.path_params["tenant"]
-        if tenant.lower() != self._tenant.lower():
+        # who signs in without naming a tenant is told to put the one it learns later into the issuer
+        issuer = "{tenantid}" if tenant.lower() in _ANY_TENANT else tenant
+        if tenant.lower() not in (self._tenant.lower(), *_ANY_TENANT):
             return _no_tenant(tenant)
         return JSONResponse(
             {
-                "issuer": f"{base}/{tenant}/v2.0",
+                "issuer": f"{base}/{issuer}/v2.0",
                 "authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/authorize",
                 "token_endpoint": f"{base}/{tenant}/oauth2/v2.0/token",
                 "device_authorization_endpoint": f"{base}/{tenant}/oauth2/v2.0/devicecode",

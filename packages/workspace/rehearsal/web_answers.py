@@ -97,9 +97,9 @@ def require(cloud: Cloud, resource_id: str) -> Resource:
 
 def missing(resource_id: str) -> JSONResponse:
     """Azure's answer for a resource that is not there."""
-    place = parse(resource_id)
     said = (
-        f"The Resource '{place.type}/{'/'.join(place.names)}' under resource group '{place.group}' was not found. "
+        f"The Resource '{resource_id.rpartition('/providers/')[2]}' under resource group "
+        f"'{parse(resource_id).group}' was not found. "
         "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
     )
     return wrapped(404, "ResourceNotFound", said)
