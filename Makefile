@@ -75,6 +75,18 @@ evidence: $(READY) ## every suite on data of others, counted in one table   [wan
 conformance-azure: $(READY) ## our polling against Azure's own test server, our Azure against the real az; installs both once
 	@$(PYTHON) -m pytest -m conformance tests/conformance/test_long_operations.py tests/conformance/test_az.py --timeout 900
 
+.PHONY: schema
+schema: $(READY) ## prove the rehearsal's azurerm schema against the wheel it is made from (45 MB)
+	@$(PYTHON) scripts/azurerm_schema.py --check
+
+.PHONY: show
+show: $(READY) ## what the rehearsal's cloud holds   [ONLY='*vaults*']
+	@$(PYTHON) -m workspace.rehearsal --directory "$$($(PYTHON) -m deployments.machine where)/rehearsal" show $(if $(ONLY),'$(ONLY)')
+
+.PHONY: reset
+reset: $(READY) ## forget the rehearsal's cloud, clusters and Terraform states; asks, refuses while it runs   [YES=1]
+	@$(PYTHON) -m workspace.rehearsal --directory "$$($(PYTHON) -m deployments.machine where)/rehearsal" reset $(if $(YES),--yes)
+
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
 	@$(PYTHON) tests/bench/race.py

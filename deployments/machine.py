@@ -206,6 +206,12 @@ def clean() -> None:
     shutil.rmtree(machine.state, ignore_errors=True)
 
 
+@application.command()
+def where() -> None:
+    """Say where the state of this checkout is."""
+    typer.echo(Machine().state)
+
+
 @application.command(name="faults")
 def list_faults() -> None:
     """List the faults that can be practised."""

@@ -6,12 +6,16 @@ provider's schema. The wheel knows names, types, nesting and what is required, o
 sensitive; so it only fills in types that the exact source does not hold.
 
     python scripts/azurerm_schema.py --exact schema.json [--wheel cdktn_provider_azurerm-….whl]
+    python scripts/azurerm_schema.py --check [--wheel …]
 
-Without `--wheel` the wheel is fetched with `pip download`.
+Without `--wheel` the wheel is fetched with `pip download`; its version and digest are fixed. `--check`, which is what
+`make schema` runs, needs the wheel alone: it reads every type of the file back from it and ends with 1 unless what was
+made from the wheel is the same to the letter, and the rest differs in nothing but what is known to differ.
 """
 
 import argparse
 import base64
+import hashlib
 import io
 import json
 import re
@@ -20,12 +24,14 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
 TARGET = Path(__file__).parent.parent / "packages/workspace/rehearsal/generated/azurerm-schema.json"
 PACKAGE = "cdktn-provider-azurerm"
+VERSION = "18.9.0"
+SHA256 = "83dc7e7d1e8e0dcc62d0ceeb8aff741bf70f5132548d9b47169f619425a6b4e1"
 WANTED_RESOURCES = {
     "azurerm_dns_ns_record",
     "azurerm_nat_gateway_public_ip_association",
@@ -52,6 +58,24 @@ WANTED_DATA = {
     "azurerm_managed_redis",
     "azurerm_key_vault_secret",
 }
+KNOWN = {
+    "data.azurerm_kubernetes_cluster oms_agent",
+    "azurerm_container_registry encryption",
+    "azurerm_kubernetes_cluster oms_agent.retina_flow_logs_enabled",
+    "azurerm_managed_redis default_database.module",
+    "azurerm_postgresql_flexible_server storage_iops",
+    "azurerm_postgresql_flexible_server storage_throughput",
+    "azurerm_postgresql_flexible_server storage_type",
+    "azurerm_storage_account account_replication_type_migrating_to",
+    "azurerm_storage_account account_replication_type_migration_in_progress",
+    "azurerm_storage_account blob_properties.cors_rule",
+    "azurerm_storage_account public_network_access",
+    "azurerm_storage_account public_network_access_enabled",
+    "azurerm_storage_account share_properties.cors_rule",
+    "azurerm_virtual_network ip_address_pool",
+}
+"""Where azurerm 5.10, whose bindings the wheel holds, differs from 5.2, which printed the file: attributes that came
+since, and limits on the number of blocks, which the bindings do not keep."""
 SENSITIVE = re.compile(r"(password|secret|access_key|connection_string|shared_key|instrumentation_key|_raw)$|^value$")
 FLAGS = {"r": "required", "o": "optional", "c": "computed", "!": "sensitive", "w": "write_only"}
 
@@ -84,14 +108,23 @@ def exact(file: Path) -> tuple[str, Block, dict[str, Block], dict[str, Block]]:
 
 def fetch(directory: Path) -> Path:
     """The wheel, downloaded into the directory."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(directory), PACKAGE]
+    wanted = f"{PACKAGE}=={VERSION}"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(directory), wanted]
     subprocess.run(command, check=True)
     return next(directory.glob("*.whl"))
 
 
-def sources(wheel: Path) -> Iterator[str]:
-    """The TypeScript of every wanted resource and data source, out of the source maps in the wheel."""
-    wanted = {_folder(name) for name in WANTED_RESOURCES} | {_folder(f"data_{name}") for name in WANTED_DATA}
+def check_digest(wheel: Path) -> None:
+    """End unless this is the very wheel that the file was made from."""
+    with wheel.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != SHA256:
+        raise SystemExit(f"{wheel.name} has the digest {found}, not {SHA256} of {PACKAGE} {VERSION}")
+
+
+def sources(wheel: Path, resources: Set[str], data: Set[str]) -> Iterator[str]:
+    """The TypeScript of these resources and data sources, out of the source maps in the wheel."""
+    wanted = {_folder(name) for name in resources} | {_folder(f"data_{name}") for name in data}
     with zipfile.ZipFile(wheel) as archive:
         inner = next(name for name in archive.namelist() if name.endswith(".jsii.tgz"))
         with tarfile.open(fileobj=io.BytesIO(archive.read(inner))) as package:
@@ -198,16 +231,57 @@ def _type(body: str) -> Any:
     return "string"
 
 
-def add_from_wheel(wheel: Path, resources: dict[str, Block], data: dict[str, Block]) -> None:
-    """Add the wanted types that are still missing."""
-    for source in sources(wheel):
+def from_wheel(wheel: Path, resources: Set[str], data: Set[str]) -> tuple[dict[str, Block], dict[str, Block]]:
+    """These resources and data sources, as far as the wheel has them."""
+    made: tuple[dict[str, Block], dict[str, Block]] = ({}, {})
+    for source in sources(wheel, resources, data):
         found = Bindings(source).read()
-        if found is None:
-            continue
-        is_data, name, block = found
-        kept, wanted = (data, WANTED_DATA) if is_data else (resources, WANTED_RESOURCES)
-        if name in wanted:
-            kept.setdefault(name, block)
+        if found is not None and found[1] in (data if found[0] else resources):
+            made[found[0]][found[1]] = found[2]
+    return made
+
+
+def differences(kept: Block, read: Block, path: str = "") -> Iterator[str]:
+    """The paths at which two schemas differ in more than what is secret, which the wheel cannot tell."""
+    mine, other = kept["attributes"], read["attributes"]
+    for name in sorted(mine.keys() | other.keys()):
+        if _plain_attribute(mine.get(name)) != _plain_attribute(other.get(name)):
+            yield path + name
+    mine, other = kept.get("blocks", {}), read.get("blocks", {})
+    for name in sorted(mine.keys() | other.keys()):
+        if name not in mine or name not in other or mine[name][:3] != other[name][:3]:
+            yield path + name
+        if name in mine and name in other:
+            yield from differences(mine[name][3], other[name][3], f"{path}{name}.")
+
+
+def _plain_attribute(attribute: Any) -> Any:
+    return attribute and [attribute[0], re.sub("[!w]", "", attribute[1])]
+
+
+def check(wheel: Path) -> int:
+    """Read every type of the file back from the wheel and say what differs; 1 when something unknown does."""
+    kept = json.loads(TARGET.read_text())
+    read = from_wheel(wheel, kept["resources"].keys(), kept["data"].keys())
+    wrong, known = [], set()
+    parts = (("resources", "", read[0], WANTED_RESOURCES), ("data", "data.", read[1], WANTED_DATA))
+    for part, prefix, found, wanted in parts:
+        for name, block in kept[part].items():
+            if name not in found:
+                wrong.append(f"{name} is not in the wheel")
+            elif name in wanted:
+                wrong += [] if found[name] == block else [f"{name} is not what the wheel gives"]
+            else:
+                each = {f"{prefix}{name} {path}" for path in differences(block, found[name])}
+                known |= each & KNOWN
+                wrong += sorted(each - KNOWN)
+    wrong += [f"{each} does not differ any more" for each in sorted(KNOWN - known)]
+    total, made = len(kept["resources"]) + len(kept["data"]), len(WANTED_RESOURCES) + len(WANTED_DATA)
+    sys.stdout.write(
+        f"{total} types read back from {wheel.name}: {made} made from it, {len(known)} known differences\n"
+    )
+    sys.stdout.writelines(f"  wrong: {each}\n" for each in wrong)
+    return 1 if wrong else 0
 
 
 def write(provider: str, wheel: str, block: Block, resources: dict[str, Block], data: dict[str, Block]) -> None:
@@ -225,15 +299,25 @@ def _dumped(value: Any) -> str:
 
 
 def main() -> int:
-    """Make the file and say what it holds."""
+    """Make the file and say what it holds, or prove it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--exact", type=Path, required=True, help="output of `terraform providers schema -json`")
+    parser.add_argument("--exact", type=Path, help="output of `terraform providers schema -json`")
     parser.add_argument("--wheel", type=Path, help=f"wheel of {PACKAGE}; downloaded when not given")
+    parser.add_argument("--check", action="store_true", help="prove the file that is there, and write nothing")
     arguments = parser.parse_args()
-    provider, block, resources, data = exact(arguments.exact)
+    if not arguments.exact and not arguments.check:
+        parser.error("--exact or --check is needed")
     with tempfile.TemporaryDirectory() as directory:
         wheel = arguments.wheel or fetch(Path(directory))
-        add_from_wheel(wheel, resources, data)
+        check_digest(wheel)
+        return check(wheel) if arguments.check else make(arguments.exact, wheel)
+
+
+def make(printed: Path, wheel: Path) -> int:
+    """Write the file from both sources; 1 when a wanted type is in neither."""
+    provider, block, resources, data = exact(printed)
+    more = from_wheel(wheel, WANTED_RESOURCES - resources.keys(), WANTED_DATA - data.keys())
+    resources, data = more[0] | resources, more[1] | data
     missing = (WANTED_RESOURCES - resources.keys()) | (WANTED_DATA - data.keys())
     write(provider, wheel.name, block, resources, data)
     sys.stdout.write(f"{len(resources)} resources, {len(data)} data sources, missing: {sorted(missing) or 'none'}\n")

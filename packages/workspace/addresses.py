@@ -1,9 +1,13 @@
 """Where everything outside is: one value that makes a run real or a rehearsal."""
 
+import ipaddress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_PUTS_A_PLUGIN_IN_PLACE = ("TF_REATTACH_PROVIDERS", "TF_CLI_CONFIG_FILE")
 
 
 class Addresses(BaseModel):
@@ -61,6 +65,24 @@ class Addresses(BaseModel):
     )
     poll_seconds: float = Field(default=5.0, description="Longest pause between two looks at a long operation.")
 
+    @model_validator(mode="after")
+    def _keeps_stand_ins_at_home(self) -> Self:
+        """A plugin that stands in is for a rehearsal: with Azure's own address it would write states about nothing."""
+        found = [name for name in _PUTS_A_PLUGIN_IN_PLACE if name in self.terraform_environment]
+        if found and not _is_loopback(urlsplit(self.resource_manager).hostname or ""):
+            raise ValueError(
+                f"terraform_environment puts another plugin in azurerm's place ({', '.join(found)}), which only a "
+                f"rehearsal may, and {self.resource_manager} is not on this machine; take it out of the addresses"
+            )
+        return self
+
     def facts(self) -> dict[str, Any]:
         """What settings may read of the target, as plain values."""
         return self.model_dump(mode="json")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

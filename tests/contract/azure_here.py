@@ -21,6 +21,7 @@ from workspace.clients.web import Web
 from workspace.clients.zone import Zone
 from workspace.rehearsal import behaviour, serving, vault, web, zone
 from workspace.rehearsal.arm import Arm
+from workspace.rehearsal.azurerm_types import ROLES
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.dns import Dns
 from workspace.rehearsal.faults import Faults
@@ -133,7 +134,9 @@ class AzureHere:
             self.put({"id": f"{site_id(name)}/slots/staging", **app})
         for name in (SITE, OTHER_SITE):
             self.put({"id": f"{group_id(GROUP)}/providers/Microsoft.Web/staticSites/{name}", "location": "East US 2"})
-        self.put({"id": f"{group_id(GROUP)}/providers/Microsoft.KeyVault/vaults/{VAULT}"})
+        vault = f"{group_id(GROUP)}/providers/Microsoft.KeyVault/vaults/{VAULT}"
+        self.put({"id": vault, "properties": {"enableRbacAuthorization": True}})
+        self.put(assignment(vault, "Key Vault Secrets Officer"))
         self.put({"id": f"{group_id(ZONE_GROUP)}/providers/Microsoft.Network/dnszones/{ZONE}"})
 
     def put(self, resource: dict[str, Any]) -> None:
@@ -146,6 +149,14 @@ def shared() -> AzureHere:
     here = AzureHere(Path(tempfile.mkdtemp(prefix="azure-here-")))
     atexit.register(here.close)
     return here
+
+
+def assignment(scope: str, role: str) -> dict[str, Any]:
+    """A role that whoever signs in has at a scope."""
+    definition = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{ROLES[role]}"
+    said = {"principalId": behaviour.caller(SUBSCRIPTION), "roleDefinitionId": definition}
+    name = behaviour.unique(scope, role)
+    return {"id": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}", "properties": said}
 
 
 def group_id(group: str) -> str:

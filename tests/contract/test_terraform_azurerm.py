@@ -61,7 +61,13 @@ resource "azurerm_key_vault" "this" {
   tenant_id                  = data.azurerm_client_config.me.tenant_id
   rbac_authorization_enabled = true
 }
+resource "azurerm_role_assignment" "deployer" {
+  scope                = azurerm_key_vault.this.id
+  role_definition_name = "Key Vault Secrets Officer"
+  principal_id         = data.azurerm_client_config.me.object_id
+}
 resource "azurerm_key_vault_secret" "this" {
+  depends_on   = [azurerm_role_assignment.deployer]
   name         = "password"
   key_vault_id = azurerm_key_vault.this.id
   value        = random_password.this.result
@@ -132,7 +138,7 @@ Done = tuple[PlanSummary, Applied]
 
 def test_a_stack_for_azure_gives_what_azure_would(rehearsal: Rehearsal, planned_and_applied: Done) -> None:
     planned, done = planned_and_applied
-    assert len(planned.creates) == 6
+    assert len(planned.creates) == 7
     assert done.outputs.values["subnet_id"] == f"{NETWORK}/subnets/aks-subnet"
     assert done.outputs.values["vault_uri"] == "https://mystira-dev-kv.vault.azure.net/"
     assert done.outputs.sensitive == ("password",)

@@ -1,9 +1,12 @@
 """Our vault client against the vault stand-in, behind the real challenge."""
 
 import pytest
+import requests
+from azure.core.exceptions import HttpResponseError
 from azure.keyvault.secrets import SecretClient
-from azure_here import GROUP, VAULT, Anybody, AzureHere, group_id, shared
+from azure_here import APP, GROUP, SUBSCRIPTION, VAULT, Anybody, AzureHere, assignment, group_id, shared
 from workspace.errors import Broken, Unsettled
+from workspace.rehearsal import behaviour
 
 
 @pytest.fixture
@@ -105,3 +108,61 @@ def test_a_token_somebody_made_up_does_not_open_a_vault(azure: AzureHere) -> Non
 
     with pytest.raises(Exception, match=r"AKV10000|Unauthorized|token"):
         stranger.get_secret("same")
+
+
+def test_a_token_for_somebody_else_opens_neither_vault_nor_kudu(azure: AzureHere) -> None:
+    management, vaults = (
+        azure.credential.get_token(f"{each}/.default").token
+        for each in ("https://management.azure.com", "https://vault.azure.net")
+    )
+    answer = ask(azure, f"/vault/{VAULT}/secrets?api-version=7.4", management)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "Unauthorized")
+    assert "AKV10022: Invalid audience. Expected https://vault.azure.net" in answer.json()["error"]["message"]
+    assert ask(azure, f"/vault/{VAULT}/secrets?api-version=7.4", vaults).status_code == 200
+    assert ask(azure, f"/scm/{APP}/api/deployments", vaults).status_code == 401
+    assert ask(azure, f"/scm/{APP}/api/deployments", management).status_code == 200
+
+
+def ask(azure: AzureHere, path: str, token: str) -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(azure.served.url + path, headers=headers, verify=str(azure.tls.certificate), timeout=10)
+
+
+def test_whoever_has_no_role_on_a_vault_does_not_open_it(azure: AzureHere) -> None:
+    closed = f"{group_id(GROUP)}/providers/Microsoft.KeyVault/vaults/mystira-closed-kv"
+    azure.put({"id": closed, "properties": {"enableRbacAuthorization": True}})
+    with pytest.raises(Broken, match=r"ForbiddenByRbac.*grant the role Key Vault Secrets User"):
+        azure.vault.get("mystira-closed-kv", "key")
+    azure.put(assignment(closed, "Key Vault Secrets User"))
+    assert azure.vault.get("mystira-closed-kv", "key") is None
+    with pytest.raises(Broken, match=r"ForbiddenByRbac.*grant the role Key Vault Secrets Officer"):
+        azure.vault.set("mystira-closed-kv", "key", "value")
+    azure.put(assignment(group_id(GROUP), "Key Vault Secrets Officer"))
+    assert azure.vault.set("mystira-closed-kv", "key", "value")
+    azure.cloud.delete(assignment(group_id(GROUP), "Key Vault Secrets Officer")["id"])
+
+
+def test_access_policies_open_a_vault_for_what_they_grant(azure: AzureHere) -> None:
+    old = f"{group_id(GROUP)}/providers/Microsoft.KeyVault/vaults/mystira-old-kv"
+    policy = {"objectId": behaviour.caller(SUBSCRIPTION), "permissions": {"secrets": ["Get"]}}
+    azure.put({"id": old, "properties": {"accessPolicies": [policy]}})
+    assert azure.vault.get("mystira-old-kv", "key") is None
+    with pytest.raises(Broken, match="AccessDenied"):
+        azure.vault.set("mystira-old-kv", "key", "value")
+
+
+def test_a_protected_vaults_secrets_cannot_be_purged(azure: AzureHere) -> None:
+    kept = f"{group_id(GROUP)}/providers/Microsoft.KeyVault/vaults/mystira-kept-kv"
+    azure.put({"id": kept, "properties": {"enableRbacAuthorization": True, "enablePurgeProtection": True}})
+    azure.put(assignment(kept, "Key Vault Administrator"))
+    real = SecretClient(
+        f"{azure.served.url}/vault/mystira-kept-kv",
+        azure.vault._credential,
+        connection_verify=str(azure.tls.certificate),
+        verify_challenge_resource=False,
+    )
+    real.set_secret("key", "value")
+    real.begin_delete_secret("key", _polling_interval=0.01).wait()
+    with pytest.raises(HttpResponseError, match="purge protection is enabled"):
+        real.purge_deleted_secret("key")
+    real.close()

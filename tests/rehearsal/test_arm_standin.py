@@ -12,21 +12,37 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from workspace.rehearsal import serving
+from workspace.rehearsal import arm_types, serving
 from workspace.rehearsal.arm import Arm, subject
 from workspace.rehearsal.arm_deployments import camel
+from workspace.rehearsal.arm_resources import address as arm_path
+from workspace.rehearsal.azurerm_types import ROLES
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
 
 TENANT, SUBSCRIPTION = "t1", "s1"
 GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
-STORE = f"{GROUPS}/g1/providers/Microsoft.Storage/storageAccounts/st"
+STORE = f"{GROUPS}/g1/providers/Microsoft.Storage/storageAccounts/store1"
 CLUSTER = f"{GROUPS}/g1/providers/Microsoft.ContainerService/managedClusters/k"
-SECRETS = {"client_id": "someone", "client_secret": "whisper", "grant_type": "client_credentials"}
+SECRETS = {
+    "client_id": "someone",
+    "client_secret": "whisper",
+    "grant_type": "client_credentials",
+    "scope": "https://management.azure.com/.default",
+}
+ASSIGNMENT = "00000000-0000-4000-8000-00000000000"
+READER = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{ROLES['Reader']}"
 
 
 async def whoami(request: Request) -> JSONResponse:
     return JSONResponse({"zone": request.path_params["zone"], "authorised": request.state.authorised})
+
+
+def newest(path: str) -> str:
+    """A version that the type at a path is offered in."""
+    place = arm_path(path) if "/providers/" in path else None
+    known = arm_types.find(place.type if place and place.names else f"{place.type}/{place.rest}") if place else None
+    return known.api_versions[0] if known else "2025-04-01"
 
 
 class Here:
@@ -59,13 +75,14 @@ class Here:
 
     def ask(self, method: str, path: str, body: Any = None, **query: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.arm.identity.token()}"}
-        params = {"api-version": "2025-04-01", **query}
+        params = {"api-version": newest(path), **query}
         return self.web.request(method, path, json=body, params=params, headers=headers)
 
     def have(self, path: str, **body: Any) -> dict[str, Any]:
         made = self.ask("PUT", path, {"location": "eastus", **body})
         assert made.status_code in (200, 201, 202), made.text
-        return made.json() if made.content else {}
+        found: dict[str, Any] = self.ask("GET", path).json()
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +187,9 @@ def test_routes_of_others_learn_whether_the_caller_signed_in(here: Here) -> None
 
 
 def test_another_subscription_is_not_found(here: Here) -> None:
-    assert refusal(here.ask("GET", "/subscriptions/other/resourceGroups/g1")) == (404, "SubscriptionNotFound")
+    other = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/g1"
+    assert refusal(here.ask("GET", other)) == (404, "SubscriptionNotFound")
+    assert refusal(here.ask("GET", "/subscriptions/mine/resourceGroups/g1")) == (400, "InvalidSubscriptionId")
 
 
 def test_what_nobody_offers_is_refused_and_not_accepted_silently(here: Here) -> None:
@@ -191,9 +210,9 @@ def test_a_body_that_is_no_json_object_is_refused(here: Here) -> None:
 
 
 def test_faults_are_met_at_the_door_as_often_as_they_are_meant_to_be(here: Here) -> None:
-    fault = {"point": "arm", "subject": "GET Microsoft.Storage/storageAccounts st", "how": "throttle", "times": 1}
-    (here.folder / "faults.json").write_text(json.dumps([fault]))
+    fault = {"point": "arm", "subject": "GET Microsoft.Storage/storageAccounts store1", "how": "throttle", "times": 1}
     here.have(STORE)
+    (here.folder / "faults.json").write_text(json.dumps([fault]))
     busy = here.ask("GET", STORE)
     assert refusal(busy) == (429, "SubscriptionRequestsThrottled")
     assert busy.headers["retry-after"] == "1"
@@ -201,7 +220,7 @@ def test_faults_are_met_at_the_door_as_often_as_they_are_meant_to_be(here: Here)
 
 
 def test_a_fault_is_about_a_method_a_type_and_a_name() -> None:
-    assert subject("PUT", STORE) == "PUT Microsoft.Storage/storageAccounts st"
+    assert subject("PUT", STORE) == "PUT Microsoft.Storage/storageAccounts store1"
     assert subject("GET", f"{GROUPS}/g1") == "GET Microsoft.Resources/resourceGroups g1"
     assert subject("PUT", f"{GROUPS}/g/providers/Microsoft.Web/sites/a/slots/b") == "PUT Microsoft.Web/sites/slots a/b"
 
@@ -228,13 +247,13 @@ def test_a_group_is_there_or_not(here: Here) -> None:
 
 def test_a_resource_is_made_read_changed_listed_and_deleted(here: Here) -> None:
     made = here.have(STORE, tags={"a": "1"}, properties={"allowBlobPublicAccess": False})
-    assert made["properties"]["primaryEndpoints"]["blob"].startswith("https://st.blob")
+    assert made["properties"]["primaryEndpoints"]["blob"].startswith("https://store1.blob")
     changed = here.ask("PATCH", STORE, {"tags": {"a": None, "b": "2"}, "properties": {"accessTier": "Cool"}}).json()
     assert (changed["tags"], changed["properties"]["accessTier"]) == ({"b": "2"}, "Cool")
     assert changed["properties"]["allowBlobPublicAccess"] is False
     kind = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Storage/storageAccounts"
     assert len(here.ask("GET", kind).json()["value"]) == 1
-    assert [r["name"] for r in here.ask("GET", f"{GROUPS}/g1/resources").json()["value"]] == ["st"]
+    assert [r["name"] for r in here.ask("GET", f"{GROUPS}/g1/resources").json()["value"]] == ["store1"]
     assert here.ask("DELETE", STORE).status_code == 200
     assert here.ask("DELETE", STORE).status_code == 204
     assert refusal(here.ask("GET", STORE)) == (404, "ResourceNotFound")
@@ -252,13 +271,13 @@ def test_names_of_private_keys_are_never_told(here: Here) -> None:
 
 REFUSED = [
     (
-        f"{GROUPS}/g2/providers/Microsoft.Storage/storageAccounts/st",
+        f"{GROUPS}/g2/providers/Microsoft.Storage/storageAccounts/store1",
         {"location": "eastus"},
         404,
         "ResourceGroupNotFound",
     ),
     (f"{STORE}/blobServices/default", {}, 404, "ParentResourceNotFound"),
-    (f"{STORE}/providers/Microsoft.Authorization/roleAssignments/r", {}, 404, "ResourceNotFound"),
+    (f"{STORE}/providers/Microsoft.Authorization/roleAssignments/{ASSIGNMENT}1", {}, 404, "ResourceNotFound"),
     (STORE, {}, 400, "LocationRequired"),
 ]
 
@@ -274,15 +293,15 @@ def test_a_resource_cannot_move(here: Here) -> None:
 
 
 def test_the_same_role_for_the_same_principal_exists_once(here: Here) -> None:
-    said = {"properties": {"principalId": "p", "roleDefinitionId": "r"}}
-    base = f"{GROUPS}/g1/providers/Microsoft.Authorization/roleAssignments"
-    assert here.ask("PUT", f"{base}/one", said).status_code == 201
-    assert here.ask("PUT", f"{base}/one", said).status_code == 200
-    assert refusal(here.ask("PUT", f"{base}/two", said)) == (409, "RoleAssignmentExists")
+    said = {"properties": {"principalId": "p", "roleDefinitionId": READER, "principalType": "User"}}
+    base = f"{GROUPS}/g1/providers/Microsoft.Authorization/roleAssignments/{ASSIGNMENT}"
+    assert here.ask("PUT", f"{base}1", said).status_code == 201
+    assert here.ask("PUT", f"{base}1", said).status_code == 200
+    assert refusal(here.ask("PUT", f"{base}2", said)) == (409, "RoleAssignmentExists")
 
 
 def test_a_vaults_secret_is_kept_and_its_value_is_not_told(here: Here) -> None:
-    vault = f"{GROUPS}/g1/providers/Microsoft.KeyVault/vaults/v"
+    vault = f"{GROUPS}/g1/providers/Microsoft.KeyVault/vaults/v-1"
     here.have(vault)
     told = here.have(f"{vault}/secrets/one", properties={"value": "sesame"})
     assert "sesame" not in json.dumps(told)
@@ -305,7 +324,7 @@ def test_keys_and_cluster_credentials_are_actions(here: Here) -> None:
     told = here.ask("POST", f"{CLUSTER}/listClusterUserCredential").json()["kubeconfigs"][0]
     assert (told["name"], base64.b64decode(told["value"]).decode()) == ("clusterUser", "config of g1/k")
     here.have(CLUSTER, properties={"disableLocalAccounts": True})
-    assert refusal(here.ask("POST", f"{CLUSTER}/listClusterAdminCredential")) == (400, "BadRequest")
+    assert here.ask("POST", f"{CLUSTER}/listClusterAdminCredential").json()["code"] == "BadRequest"
     assert refusal(here.ask("POST", f"{CLUSTER}2/listClusterUserCredential")) == (404, "ResourceNotFound")
 
 
@@ -318,14 +337,14 @@ def test_providers_are_registered(here: Here) -> None:
 # deployments
 
 
-def test_what_is_used_and_where_is_listed(here: Here) -> None:
+def test_what_is_offered_and_where_is_listed(here: Here) -> None:
     here.have(f"{GROUPS}/g1")
     here.have(STORE, sku={"name": "Standard_LRS"})
 
     listed = here.ask("GET", f"/subscriptions/{SUBSCRIPTION}/providers").json()["value"]
     regions = here.ask("GET", f"/subscriptions/{SUBSCRIPTION}/locations").json()["value"]
 
-    assert [each["namespace"] for each in listed] == ["Microsoft.Resources", "Microsoft.Storage"]
+    assert {"Microsoft.Resources", "Microsoft.Storage"} <= {each["namespace"] for each in listed}
     assert "South Africa North" in [each["displayName"] for each in regions]
 
 
@@ -344,12 +363,13 @@ def test_roles_that_azure_brings_along_are_found_by_name_and_by_id(here: Here) -
 def test_assignments_are_listed_by_principal_and_told_when_they_go(here: Here) -> None:
     here.have(f"{GROUPS}/g1")
     assignments = f"{GROUPS}/g1/providers/Microsoft.Authorization/roleAssignments"
-    for name in ("a", "b"):
-        here.have(f"{assignments}/{name}", properties={"principalId": f"p-{name}", "roleDefinitionId": "r"})
+    for number in (1, 2):
+        said = {"principalId": f"p-{number}", "roleDefinitionId": READER, "principalType": "User"}
+        here.have(f"{assignments}/{ASSIGNMENT}{number}", properties=said)
 
-    found = here.ask("GET", assignments, **{"$filter": "atScope() and principalId eq 'p-b'"}).json()["value"]
+    found = here.ask("GET", assignments, **{"$filter": "atScope() and principalId eq 'p-2'"}).json()["value"]
 
-    assert [each["name"] for each in found] == ["b"]
+    assert [each["name"] for each in found] == [f"{ASSIGNMENT}2"]
     assert here.ask("DELETE", found[0]["id"]).json() == found[0]
     assert here.ask("DELETE", found[0]["id"]).status_code == 204
 

@@ -39,7 +39,13 @@ STANDING: Mapping[str, Values] = {
     SERVER: {},
     BUS: {"sku": {"name": "Standard"}},
     f"{BUS}/topics/topic": {},
-    VAULT: {},
+    VAULT: {"location": "eastus", "properties": {"enableRbacAuthorization": True}},
+    f"{GROUP}/providers/Microsoft.Authorization/roleAssignments/deployer": {
+        "properties": {
+            "principalId": behaviour.caller(SUBSCRIPTION),
+            "roleDefinitionId": role_id(SUBSCRIPTION, "Key Vault Secrets Officer"),
+        }
+    },
     IDENTITY: {},
     f"{GROUP}/providers/Microsoft.Cache/redis/cache": {},
     f"{GROUP}/providers/Microsoft.Insights/components/insights": {},

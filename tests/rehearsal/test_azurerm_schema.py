@@ -78,3 +78,13 @@ def test_what_the_bindings_were_made_from_is_read_back(script: ModuleType) -> No
     assert read.attributes["access_key"].computed and read.attributes["access_key"].sensitive
     assert (read.blocks["rule"].nesting, read.blocks["rule"].minimum) == ("set", 1)
     assert read.blocks["timeouts"].nesting == "single"
+
+
+def test_what_is_read_back_may_differ_in_what_is_secret_and_in_nothing_else(script: ModuleType) -> None:
+    rule = {"attributes": {"port": ["number", "r"]}}
+    kept = {"attributes": {"key": ["string", "c!"], "old": ["bool", "o"]}, "blocks": {"rule": ["set", 1, 5, rule]}}
+    same = {"attributes": {"key": ["string", "c"], "old": ["bool", "o"]}, "blocks": {"rule": ["set", 1, 5, rule]}}
+    changed = {"attributes": {"port": ["string", "r"], "new": ["string", "o"]}}
+    other = {"attributes": {"key": ["string", "o"]}, "blocks": {"rule": ["set", 1, 0, changed]}}
+    assert list(script.differences(kept, same)) == []
+    assert list(script.differences(kept, other)) == ["key", "old", "rule", "rule.new", "rule.port"]

@@ -147,6 +147,24 @@ def test_an_error_body_names_code_and_message() -> None:
     assert json.loads(bytes(wrapped(404, "Code", "words").body)) == {"error": {"code": "Code", "message": "words"}}
 
 
+def test_a_site_needs_a_plan_that_is_there(azure: Asked) -> None:
+    group = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web"
+    asked = {"location": "westus", "properties": {"serverFarmId": f"{group}/serverfarms/none"}}
+    answer = azure.put(f"{group}/sites/another", json=asked)
+    assert (answer.status_code, answer.json()["Message"]) == (404, "Cannot find ServerFarm with name none.")
+
+
+def test_how_a_site_runs_is_what_was_written_with_it_and_on_top_of_it(azure: Asked) -> None:
+    path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/another"
+    azure.put(path, json={"location": "westus", "properties": {"siteConfig": {"alwaysOn": True}}})
+    azure.put(f"{path}/config/web", json={"properties": {"javaVersion": "17"}})
+    assert (
+        azure.request("PATCH", f"{path}/config/web", json={"properties": {"ftpsState": "Disabled"}}).status_code == 200
+    )
+    told = azure.get(f"{path}/config/web").json()["properties"]
+    assert {**told, "alwaysOn": True, "javaVersion": "17", "ftpsState": "Disabled"} == told
+
+
 def test_how_a_site_is_run_is_told_with_what_was_written_with_it_and_apart(cloud: Cloud, azure: Asked) -> None:
     cloud.put({**(cloud.get(SITE) or {}), "properties": {"siteConfig": {"minTlsVersion": "1.3", "alwaysOn": True}}})
     cloud.put({"id": f"{SITE}/config/web", "name": "web", "properties": {"alwaysOn": False}})

@@ -120,3 +120,24 @@ def test_a_record_set_another_tool_wrote_is_shown_complete(azure: Asked, cloud: 
     shown = azure.get(f"{HOME}/A/tool").json()
     assert shown["etag"]
     assert shown["properties"]["fqdn"] == "tool.www.contoso246591.com."
+
+
+def test_a_zone_or_record_that_was_changed_meanwhile_is_not_deleted(azure: Asked) -> None:
+    azure.put(f"{HOME}/A/www", json=a_record())
+    for each in (f"{HOME}/A/www", HOME):
+        answer = azure.delete(each, headers={"If-Match": "another"})
+        assert (answer.status_code, answer.json()["code"]) == (412, "PreconditionFailed")
+    seen = azure.get(HOME).headers["etag"]
+    assert azure.delete(HOME, headers={"If-Match": seen}).status_code == 202
+    assert azure.delete(HOME).status_code == 204
+
+
+def test_record_sets_come_in_pages_and_by_the_end_of_their_names(azure: Asked) -> None:
+    for number in range(55):
+        azure.put(f"{HOME}/A/host{number}", json=a_record())
+    first = azure.get(f"{HOME}/A").json()
+    assert len(first["value"]) == 50
+    assert len(azure.get(first["nextLink"]).json()["value"]) == 5
+    assert len(azure.get(f"{HOME}/all?$top=3").json()["value"]) == 3
+    chosen = azure.get(f"{HOME}/A?$recordsetnamesuffix=host54").json()["value"]
+    assert [each["name"] for each in chosen] == ["host54"]

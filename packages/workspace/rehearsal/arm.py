@@ -5,6 +5,7 @@ subscription; the DNS zones, the sites and the vaults bring routes of their own,
 the rehearsal's cloud. Where Azure would refuse, this refuses, with Azure's status, code and words.
 """
 
+import json
 import logging
 import re
 from collections import deque
@@ -12,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,32 +20,34 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workspace.rehearsal import arm_answers, arm_content, template
-from workspace.rehearsal.arm_answers import Json, Refusal
+from workspace.rehearsal import (
+    arm_admission,
+    arm_answers,
+    arm_content,
+    arm_roles,
+    arm_rules,
+    arm_types,
+    behaviour,
+    serving,
+    template,
+    vault_bin,
+)
+from workspace.rehearsal.arm_answers import Json, Refusal, paged
 from workspace.rehearsal.arm_deployments import Deployments, EvaluatorMaker
 from workspace.rehearsal.arm_deployments import Scope as DeploymentScope
-from workspace.rehearsal.arm_identity import Identity
-from workspace.rehearsal.arm_operations import Operations
+from workspace.rehearsal.arm_identity import Identity, is_for_management
+from workspace.rehearsal.arm_operations import Operation, Operations
 from workspace.rehearsal.arm_resources import Kubeconfig, Resources, address
 from workspace.rehearsal.cloud import Cloud, parse
 from workspace.rehearsal.faults import Fault, Faults
-
-_VERSIONS = ("2026-01-01-preview", "2025-04-01")
-"""What a type is offered in here; any dated version is understood."""
-
-_LOCATIONS = {
-    "eastus2": "East US 2",
-    "southafricanorth": "South Africa North",
-    "westeurope": "West Europe",
-}
-"""The regions that are told when somebody asks; any other is understood."""
+from workspace.rehearsal.settings import Settings, operation_seconds
 
 _METHODS = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 _VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(-(alpha|beta|preview|privatepreview))?$", re.IGNORECASE)
-_NAMESPACE = re.compile(r"^[A-Za-z][\w]*(\.[A-Za-z]\w*)+$")
 _MOST_EXCHANGES = 5000
-_INSIDE = "http://rehearsal.inside"
 _LOG = logging.getLogger(__name__)
+_QUOTA = {"x-ms-ratelimit-remaining-subscription-reads": "11999"}
+_WRITE_QUOTA = {"x-ms-ratelimit-remaining-subscription-writes": "1199"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Arm:
 
     `extra_routes` are asked before the generic ones; their paths too are matched without regard to case, and a request
     that carries a good token reaches them with `request.state.authorised` true. `kubeconfig(group, name)` gives the
-    text of the credentials of a cluster.
+    text of the credentials of a cluster. What takes its time takes `deployment_seconds`, or what `settings` say.
     """
 
     def __init__(
@@ -78,20 +80,23 @@ class Arm:
         subscription: str,
         extra_routes: Sequence[BaseRoute] = (),
         kubeconfig: Kubeconfig | None = None,
-        deployment_seconds: float = 0.05,
+        deployment_seconds: float | None = None,
+        settings: Settings | None = None,
         evaluator: EvaluatorMaker = template.Evaluator,
     ) -> None:
         self._cloud = cloud
         self._faults = faults
         self._tenant = tenant
         self._subscription = subscription
-        self.identity = Identity(tenant=tenant, client_id=client_id, client_secret=client_secret)
+        caller = behaviour.caller(subscription)
+        self.identity = Identity(tenant=tenant, client_id=client_id, client_secret=client_secret, object_id=caller)
+        figures = settings or Settings()
+        seconds = operation_seconds(figures, deployment_seconds)
         self.exchanges: deque[Exchange] = deque(maxlen=_MOST_EXCHANGES)
         self._operations = Operations()
-        self._resources = Resources(cloud, self._operations, subscription, deployment_seconds, kubeconfig)
-        self._deployments = Deployments(
-            cloud, self._resources, self._operations, evaluator, self._send, deployment_seconds
-        )
+        assignments = arm_roles.Assignments(cloud, tenant=tenant, caller=caller, delay=lambda: figures.pace.identities)
+        self._resources = Resources(cloud, self._operations, subscription, seconds, kubeconfig, assignments)
+        self._deployments = Deployments(cloud, self._resources, self._operations, evaluator, self._send, seconds)
         self.app: ASGIApp = _Gate(self._application(extra_routes), self)
 
     def _application(self, extra_routes: Sequence[BaseRoute]) -> Starlette:
@@ -111,7 +116,7 @@ class Arm:
     def admit(self, request: Request) -> Fault | None:
         """Let a request to Resource Manager in, or raise what is answered instead; gives the fault it meets later."""
         path = request.url.path
-        self.identity.check(request.headers.get("authorization"))
+        self.identity.check_for_management(request)
         version = request.query_params.get("api-version", "")
         if not version:
             text = "The api-version query parameter (?api-version=) is required for all requests."
@@ -119,6 +124,7 @@ class Arm:
         if not _VERSION.match(version):
             text = f"The api-version '{version}' is invalid. It must be a date such as '2025-04-01'."
             raise Refusal(400, "InvalidApiVersionParameter", text)
+        arm_admission.admit(self._cloud, self._subscription, request.method, path, version)
         fault = self._faults.find("arm", subject(request.method, path))
         if fault:
             _refuse_at_once(fault)
@@ -126,22 +132,19 @@ class Arm:
 
     async def _send(self, method: str, path: str, body: Json | None) -> tuple[int, Any, Mapping[str, str]]:
         """A request of the deployment engine to the stand-in itself, through the same door as everybody's."""
-        transport = httpx.ASGITransport(app=self.app)
-        headers = {"Authorization": f"Bearer {self.identity.token()}", "x-rehearsal-engine": "deployment"}
-        async with httpx.AsyncClient(transport=transport, base_url=_INSIDE, headers=headers) as client:
-            answer = await client.request(method, path, json=body)
+        headers = {"authorization": f"Bearer {self.identity.token()}", "x-rehearsal-engine": "deployment"}
+        content = b"" if body is None else json.dumps(body).encode()
+        answer = await serving.ask(self.app, method, path, headers, content)
         try:
-            return answer.status_code, answer.json(), answer.headers
+            return answer.status, json.loads(answer.content), answer.headers
         except ValueError:
-            return answer.status_code, answer.text or None, answer.headers
+            return answer.status, answer.content.decode() or None, answer.headers
 
     # what is served
 
     async def _manage(self, request: Request) -> Response:
         parts = [part for part in request.path_params["path"].split("/") if part]
-        if parts[0].lower() != self._subscription.lower():
-            text = f"The subscription '{parts[0]}' could not be found."
-            raise Refusal(404, "SubscriptionNotFound", text)
+        arm_admission.check_subscription(self._subscription, parts[0])
         body = await _json(request)
         # Resource Manager's parts know nothing of sockets and never wait, so they are plain functions
         return self._dispatch(request, parts[1:], body, getattr(request.state, "fault", None))
@@ -151,26 +154,36 @@ class Arm:
             case []:
                 return JSONResponse(self._about())
             case ["resourcegroups"]:
-                return self._resources.groups()
+                return self._resources.groups(request)
             case ["resourcegroups", _]:
                 return self._resources.group(request, parts[1], body, fault)
             case ["resourcegroups", _, "resources"]:
-                return self._resources.in_group(parts[1])
-            case ["resourcegroups", _, "deployments", _, "operations"]:
-                return self._deployments.operations(DeploymentScope(self._subscription, parts[1]), parts[3])
+                return self._resources.in_group(request, parts[1])
+            case ["resourcegroups", _, "deployments", _, "operations", *which]:
+                scope = DeploymentScope(self._subscription, self._spelled(parts[1]))
+                return self._deployments.operations(request, scope, parts[3], "".join(which))
             case ["resources"]:
-                return self._resources.everything(request.query_params.get("$filter", ""))
+                return self._resources.everything(request)
             case ["operationresults", _]:
-                return self._operations.result(request, self._subscription, parts[1])
+                return self._operations.result(request, parts[1])
+            case ["providers", _, "locations", _, "operationresults", _]:
+                return self._operations.result(request, parts[5])
             case ["providers", _, "locations", _, "operationstatuses", _]:
                 return self._operations.status(parts[5])
             case ["locations"]:
-                return JSONResponse({"value": [self._location(name) for name in _LOCATIONS]})
+                return JSONResponse({"value": [self._location(name) for name in arm_types.REGIONS]})
             case ["providers"]:
-                used = sorted({parse(each["id"]).type.partition("/")[0] for each in self._cloud.all()}, key=str.lower)
-                return JSONResponse({"value": [self._provider(each) for each in used]})
-            case ["providers", _] | ["providers", _, "register"]:
+                return paged(request, [self._provider(each) for each in arm_types.NAMESPACES])
+            case ["providers", _]:
                 return JSONResponse(self._provider(parts[1]))
+            case ["providers", _, ("register" | "unregister") as verb] if request.method == "POST":
+                told = self._provider(parts[1])
+                arm_rules.register(self._cloud, self._subscription, told["namespace"], registered=verb == "register")
+                return JSONResponse(self._provider(parts[1]))
+            case ["providers", namespace, "checknameavailability"] if request.method == "POST":
+                return JSONResponse(arm_rules.availability(self._cloud, namespace, body or {}))
+            case ["providers", "microsoft.keyvault", *below] if "deletedvaults" in below:
+                return self._deleted_vaults(request, parts[2:])
             case below if "providers" in below:
                 return self._below_provider(request, parts, body, fault)
         raise _no_route(request)
@@ -182,25 +195,15 @@ class Arm:
         if lowered[0] == "resourcegroups" and lowered[2:5] == ["providers", "microsoft.resources", "deployments"]:
             scope = DeploymentScope(self._subscription, self._spelled(parts[1]))
             return self._deployments.handle(request, scope, parts[5:], body, fault)
-        place = address(self._canonical(parts))
-        if not _NAMESPACE.match(place.type.split("/")[0]):
-            text = f"The resource namespace '{place.type.split('/')[0]}' is invalid."
-            raise Refusal(404, "InvalidResourceNamespace", text)
+        place = address(arm_admission.canonical(self._cloud, self._subscription, parts))
         return self._resources.resource(request, place, body, fault)
-
-    def _canonical(self, parts: list[str]) -> str:
-        """The path with the subscription and the group spelled as they were made."""
-        rest = parts
-        if parts[0].lower() == "resourcegroups":
-            rest = ["resourceGroups", self._spelled(parts[1]), *parts[2:]]
-        return "/".join(["/subscriptions", self._subscription, *rest])
 
     def _spelled(self, group: str) -> str:
         found = self._cloud.get(self._resources.group_id(group))
         return str(found["name"]) if found else group
 
     def _location(self, name: str) -> Json:
-        shown = _LOCATIONS[name]
+        shown = arm_types.REGION_NAMES.get(name, name)
         return {
             "id": f"/subscriptions/{self._subscription}/locations/{name}",
             "name": name,
@@ -210,18 +213,45 @@ class Arm:
         }
 
     def _provider(self, namespace: str) -> Json:
-        """Every provider is registered here, with the types that are in use; asking to register one says so."""
-        if not _NAMESPACE.match(namespace):
+        """A provider with all the types it offers, their versions and where they may be."""
+        spelled = next((each for each in arm_types.NAMESPACES if each.lower() == namespace.lower()), "")
+        if not spelled:
             raise Refusal(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
-        told = {"id": f"/subscriptions/{self._subscription}/providers/{namespace}", "namespace": namespace}
-        start = f"{namespace.lower()}/"
-        types = {parse(each["id"]).type for each in self._cloud.all()}
-        listed = [
-            {"resourceType": type.partition("/")[2], "locations": [], "apiVersions": list(_VERSIONS)}
-            for type in sorted(types)
-            if type.lower().startswith(start)
+        registered = arm_rules.is_registered(self._cloud, self._subscription, spelled)
+        types = [
+            {
+                "resourceType": name,
+                "locations": list(arm_types.regions_of(each)),
+                "apiVersions": list(each.api_versions),
+            }
+            for name, each in arm_types.of(spelled).items()
         ]
-        return {**told, "registrationState": "Registered", "resourceTypes": listed}
+        return {
+            "id": f"/subscriptions/{self._subscription}/providers/{spelled}",
+            "namespace": spelled,
+            "registrationPolicy": "RegistrationRequired",
+            "registrationState": "Registered" if registered else "Unregistered",
+            "resourceTypes": types,
+        }
+
+    def _deleted_vaults(self, request: Request, parts: list[str]) -> Response:
+        """Vaults that were deleted: listed, one of them, or purged for good."""
+        match [part.lower() for part in parts]:
+            case ["deletedvaults"]:
+                return paged(request, [vault_bin.shown(each) for each in vault_bin.listed(self._cloud)])
+            case ["locations", region, "deletedvaults", name, *verb]:
+                found = vault_bin.found(self._cloud, name, region)
+                if found is None:
+                    raise vault_bin.missing()
+                if not verb:
+                    return JSONResponse(vault_bin.shown(found))
+                if verb == ["purge"] and request.method == "POST":
+                    vault_bin.check_purge(found)
+                    vault_bin.purge(self._cloud, found)
+                    operation = self._operations.begin(Operation(200, None, self._resources.seconds))
+                    headers = self._operations.location(request, self._subscription, operation, "Microsoft.KeyVault")
+                    return Response(status_code=202, headers=headers)
+        raise _no_route(request)
 
     def _about(self) -> Json:
         told = {"id": f"/subscriptions/{self._subscription}", "subscriptionId": self._subscription}
@@ -284,22 +314,21 @@ class _Gate:
         request = Request(scope)
         logged = self._logged(scope, send)
         try:
-            request.state.authorised = is_ours or self._is_authorised(request)
+            token = self._arm.identity.claims_or_none(request.headers.get("authorization"))
+            request.state.token = token
+            # a vault looks at whom a token is for itself, and says so in words of its own
+            is_vaults = folded.lower().startswith("/vault/")
+            request.state.authorised = token is not None and (is_vaults or is_for_management(token))
             request.state.fault = self._arm.admit(request) if is_ours else None
         except Refusal as refusal:
             await refusal.response()(scope, receive, logged)
             return
         await self._inner(scope, receive, logged)
 
-    def _is_authorised(self, request: Request) -> bool:
-        try:
-            self._arm.identity.check(request.headers.get("authorization"))
-        except Refusal:
-            return False
-        return True
-
     def _logged(self, scope: Scope, send: Send) -> Send:
-        added = [(name.encode(), value.encode()) for name, value in arm_answers.request_headers().items()]
+        quota = _QUOTA if scope["method"] in ("GET", "HEAD") else _WRITE_QUOTA
+        said = {**arm_answers.request_headers(), **(quota if "/subscriptions/" in scope["path"] else {})}
+        added = [(name.encode(), value.encode()) for name, value in said.items()]
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -336,6 +365,8 @@ def _refuse_at_once(fault: Fault) -> None:
         told.get("code", code or "Conflict"),
         told.get("message", message or "The rehearsal was told to refuse this."),
         headers=headers,
+        # AKS leaves the wrapper off
+        bare="microsoft.containerservice/" in fault.subject.lower() and fault.how.lower() not in _REFUSALS,
     )
 
 

@@ -2,10 +2,11 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 Json = dict[str, Any]
@@ -14,14 +15,27 @@ Json = dict[str, Any]
 class Refusal(Exception):
     """An error answer: HTTP status, code and message, as the real service words them."""
 
-    def __init__(self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        bare: bool = False,
+        details: Sequence[Json] = (),
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
+        self.bare, self.details = bare, list(details)
 
     @property
     def body(self) -> Json:
-        """The error in Resource Manager's own dialect."""
-        return {"error": {"code": self.code, "message": self.message}}
+        """The error in Resource Manager's own dialect, or bare as DNS and AKS write it."""
+        told: Json = {"code": self.code, "message": self.message}
+        if self.details:
+            told["details"] = self.details
+        return told if self.bare else {"error": told}
 
     def response(self) -> Response:
         """The same as an HTTP answer."""
@@ -59,6 +73,28 @@ def invalid_content(what: str) -> Refusal:
     return Refusal(
         400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: '{what}'."
     )
+
+
+_PAGE = 50
+"""Azure's pages hold 100 to 1000; these are shorter, so that a client that does not turn them is found out."""
+
+
+def paged(request: Request, items: Sequence[Json]) -> Response:
+    """One page of a list, `$top` of it at most; a filtered list begins with an empty page, as Azure's can."""
+    most = request.query_params.get("$top", "")
+    size = min(int(most), _PAGE) if most.isdigit() and int(most) else _PAGE
+    token = request.query_params.get("$skiptoken", "")
+    start = int(token) if token.isdigit() else 0
+    if request.query_params.get("$filter") and not token:
+        return JSONResponse({"value": [], "nextLink": _following(request, 0)})
+    page: Json = {"value": list(items[start : start + size])}
+    if start + size < len(items):
+        page["nextLink"] = _following(request, start + size)
+    return JSONResponse(page)
+
+
+def _following(request: Request, start: int) -> str:
+    return str(request.url.include_query_params(**{"$skiptoken": str(start)}))
 
 
 def visible(resource: Mapping[str, Any]) -> Json:

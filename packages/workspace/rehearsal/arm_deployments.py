@@ -18,8 +18,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from workspace.rehearsal import arm_answers, behaviour
-from workspace.rehearsal.arm_answers import Json, Refusal, visible
+from workspace.rehearsal import arm_answers, arm_rules, behaviour
+from workspace.rehearsal.arm_answers import Json, Refusal, paged, visible
 from workspace.rehearsal.arm_operations import Operation, Operations
 from workspace.rehearsal.arm_resources import GROUPS, Resources
 from workspace.rehearsal.arm_whatif import Comparison
@@ -75,16 +75,18 @@ class _Run:
     made: list[str] = field(default_factory=list)
     failures: list[Json] = field(default_factory=list)
     unmade: set[str] = field(default_factory=set)
+    is_kept: bool = False
+    is_gone: bool = False
 
     @property
     def is_cancelled(self) -> bool:
-        """True when it, or the deployment around it, was cancelled."""
+        """True when it, or the deployment around it, was cancelled, or its group went away under it."""
         state = self.record["properties"]["provisioningState"]
-        return bool(state == "Canceled" or (self.outer and self.outer.is_cancelled))
+        return bool(self.is_gone or state == "Canceled" or (self.outer and self.outer.is_cancelled))
 
 
 class Deployments:
-    """The deployments of one subscription; `send` writes a resource, `seconds` is how long a deployment takes."""
+    """The deployments of one subscription; `send` writes a resource, `seconds` says how long one takes."""
 
     def __init__(
         self,
@@ -93,17 +95,21 @@ class Deployments:
         operations: Operations,
         evaluator: EvaluatorMaker,
         send: Send,
-        seconds: float,
+        seconds: Callable[[], float],
     ) -> None:
         self._cloud = cloud
         self._resources = resources
         self._operations = operations
         self._evaluator = evaluator
         self._send = send
-        self._seconds = seconds
+        self._pace = seconds
         self._runs: dict[str, _Run] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._end_what_was_left()
+
+    @property
+    def _seconds(self) -> float:
+        return self._pace()
 
     # what clients ask
 
@@ -123,16 +129,23 @@ class Deployments:
         if action.startswith("operationstatuses/"):
             return self._status(scope, name)
         if action == "operations":
-            return self.operations(scope, name)
-        if action == "exporttemplate" and (template := self._found(scope, name).get("_template")):
-            return JSONResponse({"template": template})
+            return self.operations(request, scope, name)
+        if action == "exporttemplate":
+            return JSONResponse({"template": self._found(scope, name).get("_template", {})})
         if action:
             raise arm_answers.unknown_type(f"{DEPLOYMENTS}/{action}", request.query_params["api-version"])
         return self._one(request, scope, name, body, fault)
 
-    def operations(self, scope: Scope, name: str) -> Response:
-        """What a deployment did, step by step."""
-        return JSONResponse({"value": self._found(scope, name).get("_operations", [])})
+    def operations(self, request: Request, scope: Scope, name: str, which: str = "") -> Response:
+        """What a deployment did, step by step; or one step by its number."""
+        steps: list[Json] = self._found(scope, name).get("_operations", [])
+        if not which:
+            return paged(request, steps)
+        for step in steps:
+            if step["operationId"].lower() == which.lower():
+                return JSONResponse(step)
+        text = f"Deployment operation '{which}' of deployment '{name}' could not be found."
+        raise Refusal(404, "DeploymentOperationNotFound", text)
 
     def _one(self, request: Request, scope: Scope, name: str, body: Json | None, fault: Fault | None) -> Response:
         if request.method == "PUT":
@@ -151,9 +164,6 @@ class Deployments:
     def _list(self, request: Request, scope: Scope) -> Response:
         """Newest first, filtered by state; the first page of a filtered list is empty, as Azure's can be."""
         chosen = re.search(r"provisioningState\s+eq\s+'(\w+)'", request.query_params.get("$filter", ""), re.IGNORECASE)
-        if chosen and "$skiptoken" not in request.query_params:
-            following = request.url.include_query_params(**{"$skiptoken": "rehearsal"})
-            return JSONResponse({"value": [], "nextLink": str(following)})
         mine = (
             d
             for d in self._cloud.under(scope.id, DEPLOYMENTS)
@@ -161,8 +171,7 @@ class Deployments:
         )
         found = [d for d in mine if not chosen or d["properties"]["provisioningState"].lower() == chosen[1].lower()]
         found.sort(key=lambda d: d["properties"]["timestamp"], reverse=True)
-        most = request.query_params.get("$top", "")
-        return JSONResponse({"value": [_told(each) for each in found[: int(most) if most.isdigit() else None]]})
+        return paged(request, [_told(each) for each in found])
 
     def _found(self, scope: Scope, name: str) -> Json:
         found = self._cloud.get(scope.deployment(name))
@@ -191,8 +200,9 @@ class Deployments:
 
     def _foretell(self, request: Request, scope: Scope, name: str, action: str, body: Json | None) -> Response:
         run = self._asked(scope, name, body, None)
+        planned = [each for each in self._evaluate(run).resources() if not each.existing]
+        self._preflight(run, planned)
         if action == "validate":
-            planned = [p for p in self._evaluate(run).resources() if not p.existing]
             validated = [{"id": _true_id(p.id)} for p in planned]
             told = copy.deepcopy(run.record)
             told["properties"].update(provisioningState="Succeeded", validatedResources=validated)
@@ -211,13 +221,38 @@ class Deployments:
         if before:
             self._refuse_while_running(before)
         run = self._asked(scope, name, body, fault)
-        self._evaluate(run).resources()
+        if before and before.get("location", run.location).lower() != run.location.lower() and not scope.group:
+            text = f"Invalid deployment location '{run.location}'. The deployment '{name}' already exists in location "
+            raise Refusal(409, "InvalidDeploymentLocation", f"{text}'{before['location']}'.")
+        self._preflight(run, [each for each in self._evaluate(run).resources() if not each.existing])
         self._keep(run)
         self._runs[run.record["id"].lower()] = run
         task = asyncio.get_running_loop().create_task(self._work(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return JSONResponse(_told(run.record), 200 if before else 201, headers=_async_header(request, run.record))
+
+    def _preflight(self, run: _Run, planned: list[Any]) -> None:
+        """Refuse at once, with nothing made, what can be seen to be refused later: types, names, places, tags."""
+        details = []
+        for each in planned:
+            arm_rules.check_offer(
+                self._cloud, run.scope.subscription, each.type, each.api_version, run.location, writing=False
+            )
+            if each.deployment:
+                continue
+            try:
+                body, resource_id = each.body(), _true_id(each.id)
+                arm_rules.check(self._cloud, resource_id, body, self._cloud.get(resource_id) or {})
+            except Refusal as refusal:
+                details.append({"code": refusal.code, "target": each.id, "message": refusal.message})
+            except (TemplateError, ExpressionError):
+                # it needs something that is made first, and is looked at when that is there
+                continue
+        if details:
+            text = f"The template deployment '{run.record['name']}' is not valid according to the validation procedure."
+            text += f" The tracking id is '{run.record['properties']['correlationId']}'. See inner errors for details."
+            raise Refusal(400, "InvalidTemplateDeployment", text, details=details)
 
     def _asked(self, scope: Scope, name: str, body: Json | None, fault: Fault | None) -> _Run:
         properties = (body or {}).get("properties")
@@ -274,6 +309,10 @@ class Deployments:
     async def _run(self, run: _Run) -> None:
         run.record["properties"]["provisioningState"] = "Running"
         self._keep(run)
+        for provider in run.record["properties"]["providers"]:
+            # a deployment registers what its template names, as Azure's does
+            if not arm_rules.is_registered(self._cloud, run.scope.subscription, provider["namespace"]):
+                arm_rules.register(self._cloud, run.scope.subscription, provider["namespace"], registered=True)
         if run.fault and run.fault.how == "never-ending":
             return
         evaluator = self._evaluate(run)
@@ -286,6 +325,9 @@ class Deployments:
                 run.unmade.add(each.id.lower())
                 continue
             await self._make(run, each)
+        if run.is_cancelled:
+            # whoever cancelled it was told so; what was made last stays made
+            return
         if run.fault and run.fault.how == "failed":
             run.failures.append(_detail(*_told_to_fail(run.fault)))
         if run.failures:
@@ -324,8 +366,26 @@ class Deployments:
             if attempt == _TRIES or (status != 429 and status < 500):
                 break
             await asyncio.sleep(self._seconds)
+        if status >= 400:
+            return status, answer
         progress = headers.get("azure-asyncoperation") or (status == 202 and headers.get("location"))
-        return await self._awaited(str(progress), status) if progress and status < 400 else (status, answer)
+        if progress:
+            return await self._awaited(str(progress), status)
+        return await self._settled(path, status, answer)
+
+    async def _settled(self, path: str, status: int, answer: Any) -> tuple[int, Any]:
+        """Ask a resource itself until it says that it is done."""
+        while True:
+            state = str(((answer or {}).get("properties") or {}).get("provisioningState") or "Succeeded")
+            if state.lower() in ("failed", "canceled"):
+                text = f"{_SAYS_ENDED_BADLY}provisioning state '{state}'."
+                return 409, {"status": "Failed", "error": _wrapped("ResourceDeploymentFailure", text, {})}
+            if state.lower() == "succeeded":
+                return status, answer
+            await asyncio.sleep(max(self._seconds, 0.01))
+            code, answer, _ = await self._send("GET", path, None)
+            if code >= 400:
+                return code, answer
 
     async def _awaited(self, address: str, status: int) -> tuple[int, Any]:
         """Ask a provider's long-running write until it is over."""
@@ -358,10 +418,14 @@ class Deployments:
         del record["_template"]
         run = _Run(scope, record, template, parameters, location, outer=outer)
         try:
+            if before := self._cloud.get(scope.deployment(nested.name)):
+                self._refuse_while_running(before)
             await self._run(run)
         except Refusal as refusal:
             return refusal.status, refusal.body
         properties = run.record["properties"]
+        if run.is_cancelled and properties["provisioningState"] in _RUNNING:
+            self._finish(run, "Canceled")
         if properties["provisioningState"] == "Succeeded":
             return 200, [*run.made]
         text = "The resource operation completed with terminal provisioning state 'Failed'."
@@ -393,6 +457,11 @@ class Deployments:
         self._runs.pop(run.record["id"].lower(), None)
 
     def _keep(self, run: _Run) -> None:
+        """Keep how far a run is; one whose record was deleted with its group does not bring it back."""
+        if run.is_kept and self._cloud.get(run.record["id"]) is None:
+            run.is_gone = True
+            return
+        run.is_kept = True
         self._cloud.put(run.record)
 
     def _end_what_was_left(self) -> None:

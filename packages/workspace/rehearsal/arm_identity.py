@@ -18,36 +18,72 @@ from starlette.routing import Route
 
 from workspace.rehearsal.arm_answers import Refusal
 
+MANAGEMENT = "https://management.azure.com"
+VAULT = "https://vault.azure.net"
+_MANAGEMENT = (MANAGEMENT, "https://management.core.windows.net")
+_OTHERS = (
+    VAULT,
+    "https://containerregistry.azure.net",
+    "https://graph.microsoft.com",
+    "https://storage.azure.com",
+    "6dae42f8-4368-4678-94ff-3960e28e3630",  # AKS's own Entra server, the same in every tenant
+)
 _ANY_TENANT = ("common", "organizations")
 
 
 class Identity:
-    """One tenant with one client; `token_seconds` is how long a token is good."""
+    """One tenant with one client, whose object id in the directory is `object_id`.
 
-    def __init__(self, *, tenant: str, client_id: str, client_secret: str, token_seconds: float = 3599) -> None:
+    `token_seconds` is how long a token is good. A token is for one resource, as in the real directory: Resource Manager
+    does not take a vault's.
+    """
+
+    def __init__(
+        self, *, tenant: str, client_id: str, client_secret: str, object_id: str = "", token_seconds: float = 3599
+    ) -> None:
+        self._object_id = object_id
         self._tenant = tenant
         self._client_id = client_id
         self._secret = client_secret
         self.token_seconds = token_seconds
 
-    def token(self) -> str:
-        """A fresh token."""
+    def token(self, resource: str = MANAGEMENT) -> str:
+        """A fresh token for a resource."""
         ends = int(time.time() + self.token_seconds)
-        claims = {"aud": "rehearsal", "appid": self._client_id, "tid": self._tenant, "exp": ends}
+        who = {"appid": self._client_id, "oid": self._object_id, "tid": self._tenant}
+        claims = {"aud": resource, "iss": f"https://sts.rehearsal.invalid/{self._tenant}/", **who, "exp": ends}
         payload = ".".join(_encoded(part) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         return f"{payload}.{self._signature(payload)}"
 
-    def check(self, authorization: str | None) -> None:
-        """Return when the header holds a token of ours that is still good; else raise what the service answers."""
+    def claims(self, authorization: str | None) -> dict[str, Any]:
+        """What the token in a header says, when it is one of ours and still good; else raise what is answered."""
         if not authorization:
             raise _unauthenticated("AuthenticationFailed", "The 'Authorization' header is missing.", self._tenant)
         scheme, _, token = authorization.partition(" ")
         payload, _, signature = token.rpartition(".")
         if scheme.lower() != "bearer" or not hmac.compare_digest(signature, self._signature(payload)):
             raise _unauthenticated("InvalidAuthenticationToken", "The access token is invalid.", self._tenant)
-        if (ends := _decoded(payload.split(".")[1])["exp"]) < time.time():
-            text = f"The access token expiry UTC time '{_clock(ends)}' is earlier than current UTC time."
+        claims = _decoded(payload.split(".")[1])
+        if claims["exp"] < time.time():
+            text = f"The access token expiry UTC time '{_clock(claims['exp'])}' is earlier than current UTC time."
             raise _unauthenticated("ExpiredAuthenticationToken", text, self._tenant)
+        return claims
+
+    def claims_or_none(self, authorization: str | None) -> dict[str, Any] | None:
+        """The same without raising: None for no token, or none that is good."""
+        try:
+            return self.claims(authorization)
+        except Refusal:
+            return None
+
+    def check_for_management(self, request: Request) -> None:
+        """Return when the request carries a good token for Resource Manager; else raise what it answers."""
+        claims = self.claims(request.headers.get("authorization"))
+        if not is_for_management(claims):
+            text = f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should "
+            allowed = ",".join(f"'{each}'" for each in _MANAGEMENT)
+            text += f"exactly match with one of the allowed audiences {allowed}."
+            raise _unauthenticated("InvalidAuthenticationTokenAudience", text, self._tenant)
 
     def routes(self) -> list[Route]:
         """What a sign-in library asks: where the endpoints are, then for a token."""
@@ -77,8 +113,7 @@ class Identity:
         # who signs in without naming a tenant is told to put the one it learns later into the issuer
         issuer = "{tenantid}" if tenant.lower() in _ANY_TENANT else tenant
         if tenant.lower() not in (self._tenant.lower(), *_ANY_TENANT):
-            text = f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
-            return _oauth_error(400, "invalid_tenant", text, 90002)
+            return _no_tenant(tenant)
         return JSONResponse(
             {
                 "issuer": f"{base}/{issuer}/v2.0",
@@ -95,6 +130,9 @@ class Identity:
 
     async def _answer(self, request: Request) -> Response:
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+        tenant = request.path_params["tenant"]
+        if tenant.lower() != self._tenant.lower():
+            return _no_tenant(tenant)
         if form.get("client_id") != self._client_id:
             text = (
                 f"AADSTS700016: Application with identifier '{form.get('client_id')}' was not found in the directory."
@@ -106,9 +144,36 @@ class Identity:
         if form.get("grant_type") != "client_credentials":
             text = f"AADSTS70003: The app requested an unsupported grant type '{form.get('grant_type')}'."
             return _oauth_error(400, "unsupported_grant_type", text, 70003)
+        resource = _resource(form.get("scope", ""), str(request.base_url))
+        if not resource:
+            asked = form.get("scope", "")
+            text = f"AADSTS70011: The provided value for the input parameter 'scope' is not valid: {asked!r}."
+            return _oauth_error(400, "invalid_scope", text, 70011)
+        if resource not in (*_MANAGEMENT, *_OTHERS):
+            text = f"AADSTS500011: The resource principal named {resource} was not found in the tenant named rehearsal."
+            return _oauth_error(400, "invalid_resource", text, 500011)
         seconds = int(self.token_seconds)
         life = {"expires_in": seconds, "ext_expires_in": seconds}
-        return JSONResponse({"token_type": "Bearer", **life, "access_token": self.token()})
+        return JSONResponse({"token_type": "Bearer", **life, "access_token": self.token(resource)})
+
+
+def is_for_management(claims: dict[str, Any]) -> bool:
+    """True for what a token for Resource Manager, and for Kudu behind it, says."""
+    return str(claims["aud"]).rstrip("/") in _MANAGEMENT
+
+
+def _resource(scope: str, base: str) -> str:
+    """The resource that a scope such as `https://vault.azure.net/.default` is about; empty when it is none."""
+    resource, marker, rest = scope.split(" ")[0].partition("/.default")
+    if not marker or rest:
+        return ""
+    resource = resource.rstrip("/")
+    return MANAGEMENT if resource == base.rstrip("/") else resource
+
+
+def _no_tenant(tenant: str) -> Response:
+    text = f"AADSTS90002: Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
+    return _oauth_error(400, "invalid_tenant", text, 90002)
 
 
 def _encoded(part: dict[str, Any]) -> str:

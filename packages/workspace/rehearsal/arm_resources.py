@@ -2,26 +2,23 @@
 
 import base64
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from workspace.rehearsal import arm_answers, arm_roles, behaviour
-from workspace.rehearsal.arm_answers import Json, Refusal, visible
+from workspace.rehearsal import arm_answers, arm_clusters, arm_roles, arm_rules, arm_types, behaviour, vault_bin
+from workspace.rehearsal.arm_answers import Json, Refusal, paged, visible
 from workspace.rehearsal.arm_operations import NEVER, Operation, Operations
+from workspace.rehearsal.arm_types import Style
 from workspace.rehearsal.cloud import Cloud, parse
 from workspace.rehearsal.faults import Fault
 
 GROUPS = "Microsoft.Resources/resourceGroups"
 
 _GROUP_NAME = re.compile(r"^[-\w.()]{0,89}[-\w()]$")
-_ALWAYS_200 = ("microsoft.documentdb/", "microsoft.storage/storageaccounts", "microsoft.web/")
-_ACCEPTED_202 = ("microsoft.dbforpostgresql/flexibleservers",)
-_DELETED_SLOWLY = ("microsoft.containerservice/", "microsoft.dbforpostgresql/", "microsoft.documentdb/")
 _NEED_A_LOCATION = {
     "microsoft.cache/redis",
     "microsoft.containerregistry/registries",
@@ -39,7 +36,7 @@ _NEED_A_LOCATION = {
     "microsoft.web/sites",
     "microsoft.web/staticsites",
 }
-_POOLS = "Microsoft.ContainerService/managedClusters/agentPools"
+_UNLISTED = ("microsoft.resources/deployments", "microsoft.keyvault/deletedvaults")
 _WRITE_ONLY = {"microsoft.keyvault/vaults/secrets": ("value",)}
 
 Kubeconfig = Callable[[str, str], str]
@@ -78,29 +75,43 @@ def address(path: str) -> Address:
 
 
 class Resources:
-    """Everything that is no deployment. `seconds` is how long what takes its time takes."""
+    """Everything that is no deployment. `seconds` says how long what takes its time takes."""
 
     def __init__(
-        self, cloud: Cloud, operations: Operations, subscription: str, seconds: float, kubeconfig: Kubeconfig | None
+        self,
+        cloud: Cloud,
+        operations: Operations,
+        subscription: str,
+        seconds: Callable[[], float],
+        kubeconfig: Kubeconfig | None,
+        assignments: arm_roles.Assignments,
     ) -> None:
         self._cloud = cloud
         self._operations = operations
         self._subscription = subscription
-        self._seconds = seconds
+        self._pace = seconds
         self._kubeconfig = kubeconfig
+        self._assignments = assignments
+
+    @property
+    def seconds(self) -> float:
+        """How long what takes its time takes now."""
+        return self._pace()
 
     # groups
 
-    def groups(self) -> Response:
-        """Every group of the subscription."""
+    def groups(self, request: Request) -> Response:
+        """Every group of the subscription, page by page; `tagName eq '…' and tagValue eq '…'` chooses."""
         found = (r for r in self._cloud.all(GROUPS) if f"/subscriptions/{self._subscription}/" in r["id"])
-        return JSONResponse({"value": [visible(each) for each in found]})
+        chosen = request.query_params.get("$filter", "")
+        return paged(request, [visible(each) for each in found if _has_tag(each, chosen)])
 
     def group(self, request: Request, name: str, body: Json | None, fault: Fault | None) -> Response:
         """One group: made, read, asked whether it is there, retagged or deleted."""
         if not _GROUP_NAME.match(name):
             text = f"The provided resource group name '{name}' has these invalid characters or length."
             raise Refusal(400, "ResourceGroupNameInvalid", text)
+        arm_rules.check_tags((body or {}).get("tags"))
         if request.method == "PUT":
             return self._put_group(name, body or {})
         found = self._cloud.get(self.group_id(name))
@@ -114,16 +125,20 @@ class Resources:
             found = self._cloud.put({**found, "tags": (body or {}).get("tags", found.get("tags", {}))})
         return JSONResponse(visible(found))
 
-    def in_group(self, name: str) -> Response:
+    def in_group(self, request: Request, name: str) -> Response:
         """What a group holds, one level deep, without the properties: as Azure lists it."""
-        return JSONResponse({"value": list(self._listed(self.group_of(name)["id"]))})
+        return self._chosen(request, self.group_of(name)["id"])
 
-    def everything(self, chosen: str) -> Response:
-        """What the subscription holds; `chosen` is a filter such as `resourceType eq 'Microsoft.Web/sites'`."""
-        kind = re.search(r"resourceType\s+eq\s+'([^']+)'", chosen or "", re.IGNORECASE)
-        listed = self._listed(f"/subscriptions/{self._subscription}")
+    def everything(self, request: Request) -> Response:
+        """What the subscription holds; a filter such as `resourceType eq 'Microsoft.Web/sites'` chooses."""
+        return self._chosen(request, f"/subscriptions/{self._subscription}")
+
+    def _chosen(self, request: Request, scope: str) -> Response:
+        chosen = request.query_params.get("$filter", "")
+        kind = re.search(r"resourceType\s+eq\s+'([^']+)'", chosen, re.IGNORECASE)
         wanted = kind[1].lower() if kind else ""
-        return JSONResponse({"value": [r for r in listed if not wanted or r["type"].lower() == wanted]})
+        found = (each for each in self._listed(scope) if not wanted or each["type"].lower() == wanted)
+        return paged(request, [each for each in found if _has_tag(each, chosen)])
 
     def group_id(self, name: str) -> str:
         """The id of a group."""
@@ -151,6 +166,7 @@ class Resources:
         location = body.get("location") or (found or {}).get("location")
         if not location:
             raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
+        arm_rules.check(self._cloud, self.group_id(name), {"location": location}, found)
         if found and _region(found["location"]) != _region(location):
             text = f"Invalid resource group location '{location}'. The Resource group already exists in location "
             raise Refusal(409, "InvalidResourceGroupLocation", f"{text}'{found['location']}'.")
@@ -164,46 +180,66 @@ class Resources:
         self._cloud.put({**found, "properties": {"provisioningState": "Deleting"}})
         if fault and fault.how == "failed":
             blocked = {"Code": "ResourceGroupDeletionBlocked", "Target": None, "Message": _blocked(found["name"])}
-            operation = Operation(409, {"Error": blocked}, self._seconds)
-            self._later(lambda: self._cloud.put(found))
+            operation = Operation(409, {"Error": blocked}, self.seconds, last=lambda: self._cloud.put(found))
         else:
-            operation = Operation(200, None, NEVER if fault and fault.how == "never-ending" else self._seconds)
-            self._later(lambda: self._cloud.delete(found["id"]))
+            never = fault is not None and fault.how == "never-ending"
+            wait = NEVER if never else self.seconds
+            operation = Operation(200, None, wait, last=lambda: self._clear(found["id"]))
         self._operations.begin(operation)
         return Response(status_code=202, headers=self._operations.location(request, self._subscription, operation))
 
-    def _later(self, work: Callable[[], Any]) -> None:
-        timer = threading.Timer(self._seconds, work)
-        timer.daemon = True
-        timer.start()
+    def _clear(self, group_id: str) -> None:
+        """Delete a group with all it holds; its vaults can still be recovered."""
+        vault_bin.throw_away_all(self._cloud, group_id)
+        self._cloud.delete(group_id)
+        self._operations.forget(group_id)
 
     def _listed(self, scope: str) -> Iterator[Json]:
         for each in self._cloud.under(scope):
             kind = parse(each["id"]).type
-            if kind.count("/") == 1 and kind.lower() not in (GROUPS.lower(), "microsoft.resources/deployments"):
+            is_own = each["id"].lower().count("/providers/") == 1
+            if is_own and kind.count("/") == 1 and kind.lower() not in (GROUPS.lower(), *_UNLISTED):
                 yield {name: value for name, value in visible(each).items() if name != "properties"}
 
     # resources
 
     def resource(self, request: Request, place: Address, body: Json | None, fault: Fault | None) -> Response:
-        """One resource of any type, or a list of them, or an action on one."""
+        """One resource of any type that is offered, or a list of them, or an action on one."""
         if request.method == "POST":
             return self._act(place, request.query_params["api-version"])
         if place.rest:
-            return self._list(place, request.query_params.get("$filter", ""))
+            return self._list(request, place)
         if request.method == "PUT":
             return self._put(request, place, body or {}, fault)
         if request.method == "DELETE":
-            return self._delete(request, place)
+            return self._delete(request, place, fault)
         found = self._found(place)
         if request.method == "PATCH":
-            found = self._cloud.put(behaviour.complete(merged(found, body or {})))
+            self._refuse_while_busy(place)
+            arm_rules.check(self._cloud, place.id, {"tags": (body or {}).get("tags")}, found)
+            found = self._keep(place, behaviour.complete(merged(found, body or {})))
         if request.method == "HEAD":
             return Response(status_code=204)
-        return JSONResponse(visible(found))
+        return JSONResponse(self._seen(found))
+
+    def _seen(self, resource: Json) -> Json:
+        """A resource as a client sees it now: a cluster with all its pools, and how far a write is."""
+        return visible(self._operations.shown(arm_clusters.seen(self._cloud, resource)))
+
+    def _keep(self, place: Address, resource: Json) -> Json:
+        if arm_clusters.is_pool_of_its_cluster(self._cloud, place.id):
+            return arm_clusters.put_pool(self._cloud, resource)
+        return self._cloud.put(resource)
+
+    def _get(self, place: Address) -> Json | None:
+        found = self._cloud.get(place.id) or arm_clusters.pool(self._cloud, place.id)
+        if found is None and place.type.lower() == arm_roles.DEFINITIONS.lower():
+            number = place.names[-1].lower()
+            return next((each for each in arm_roles.built_in(self._subscription) if each["name"] == number), None)
+        return found
 
     def _found(self, place: Address) -> Json:
-        found = self._cloud.get(place.id) or self._brought_along(place)
+        found = self._get(place)
         if found is not None:
             return found
         group = parse(place.id).group
@@ -211,70 +247,93 @@ class Resources:
             raise arm_answers.missing_group(group)
         raise arm_answers.missing(place.type, place.name, group)
 
-    def _brought_along(self, place: Address) -> Json | None:
-        """What is there without having been written by itself: a role of Azure's, a pool that came with its cluster."""
-        kind, name = place.type.lower(), place.names[-1].lower()
-        if kind == arm_roles.DEFINITIONS.lower():
-            return next((r for r in arm_roles.built_in(self._subscription) if r["name"] == name), None)
-        if kind == _POOLS.lower():
-            cluster = self._cloud.get(Address(place.scope, place.type.rpartition("/")[0], place.names[:-1]).id) or {}
-            return next((pool for pool in _own_pools(cluster) if pool["name"].lower() == name), None)
-        return None
-
-    def _list(self, place: Address, chosen: str) -> Response:
+    def _list(self, request: Request, place: Address) -> Response:
         kind = f"{place.type}/{place.rest}"
-        scope = self._found(Address(place.scope, place.type, place.names))["id"] if place.names else place.scope
-        found = list(self._cloud.under(scope, kind))
-        if kind.lower() == arm_roles.DEFINITIONS.lower():
-            found += arm_roles.built_in(self._subscription)
-        if kind.lower() == _POOLS.lower():
-            written = {each["id"].lower() for each in found}
-            own = _own_pools(self._cloud.get(scope) or {})
-            found = [*(pool for pool in own if pool["id"].lower() not in written), *found]
+        scope = place.scope
+        if place.names:
+            scope = self._found(Address(place.scope, place.type, place.names))["id"]
+        elif group := parse(f"{scope}/providers/x/y/z").group:
+            self.group_of(group)
+        pools = arm_clusters.pools(self._cloud, scope) if kind.lower() == arm_clusters.POOLS.lower() else None
+        listed = pools if pools is not None else list(self._cloud.under(scope, kind))
         if kind.lower() in (arm_roles.DEFINITIONS.lower(), arm_roles.ASSIGNMENTS.lower()):
-            found = arm_roles.wished(found, chosen)
-        return JSONResponse({"value": [visible(each) for each in found]})
+            # these services choose themselves, and send everything at once
+            every = [*listed, *(arm_roles.built_in(self._subscription) if kind.endswith("efinitions") else ())]
+            wished = arm_roles.wished(every, request.query_params.get("$filter", ""))
+            return JSONResponse({"value": [visible(each) for each in wished]})
+        return paged(request, [self._seen(each) for each in listed])
 
     def _put(self, request: Request, place: Address, body: Json, fault: Fault | None) -> Response:
-        before = self._cloud.get(place.id)
+        before = self._get(place)
         self._check(place, body, before)
-        resource = _asked(place, body, before)
-        if fault and fault.how in ("failed", "never-ending"):
-            return self._put_in_vain(request, place, resource, fault)
-        kept = self._cloud.put(behaviour.complete(resource))
-        kind = place.type.lower()
-        if kind.startswith(_ACCEPTED_202):
-            operation = self._operations.begin(Operation(200, visible(kept), self._seconds))
-            return Response(status_code=202, headers=self._status_header(request, place, operation))
-        if kind.startswith(_ALWAYS_200) or before:
-            return JSONResponse(visible(kept), 201 if kind == "microsoft.authorization/roledefinitions" else 200)
-        return JSONResponse(visible(kept), 201)
+        self._refuse_while_busy(place)
+        if place.type.lower() == "microsoft.keyvault/vaults" and before is None and _recovers(body):
+            return JSONResponse(visible(vault_bin.recover(self._cloud, place.id) or {}), 200)
+        resource = behaviour.complete(_asked(place, body, before))
+        known = arm_types.find(place.type) or arm_types.Type("")
+        in_vain = fault is not None and fault.how in ("failed", "never-ending")
+        style = Style.STATUS if in_vain and known.writes is Style.AT_ONCE else known.writes
+        if fault is not None and fault.how == "failed":
+            resource["properties"]["provisioningState"] = "Failed"
+        kept = self._keep(place, resource)
+        status = 200 if before and place.type.lower() != "microsoft.authorization/roledefinitions" else known.creates
+        home = f"{str(request.base_url).rstrip('/')}{kept['id']}?{request.url.query}"
+        headers = {"Location": home} if known.points_home and status == 201 else {}
+        if style is Style.AT_ONCE:
+            return JSONResponse(visible(kept), status, headers=headers)
+        operation = self._outcome(visible(kept), fault)
+        operation.subject, operation.doing = kept["id"], "Updating" if before else "Creating"
+        return self._accepted(request, place, style, self._operations.begin(operation), status, headers)
 
-    def _put_in_vain(self, request: Request, place: Address, resource: Json, fault: Fault) -> Response:
-        """The write is accepted and comes to nothing: it fails later, or never ends."""
-        never = fault.how == "never-ending"
-        status = int(fault.details.get("status", 409))
-        code, message = (
-            fault.details.get("code", "Conflict"),
-            fault.details.get("message", "The rehearsal was told to fail."),
-        )
-        operation = Operation(status, {"error": {"code": code, "message": message}}, NEVER if never else self._seconds)
-        kept = behaviour.complete(resource)
-        kept["properties"]["provisioningState"] = "Creating" if never else "Failed"
-        self._cloud.put(kept)
-        self._operations.begin(operation)
-        status = 202 if place.type.lower().startswith(_ACCEPTED_202) else 200
-        return JSONResponse(visible(kept), status, headers=self._status_header(request, place, operation))
+    def _outcome(self, kept: Json, fault: Fault | None) -> Operation:
+        """How a write ends: well, or as a fault has it."""
+        if fault is not None and fault.how == "failed":
+            code = fault.details.get("code", "Conflict")
+            message = fault.details.get("message", "The rehearsal was told to fail.")
+            error = {"error": {"code": code, "message": message}}
+            return Operation(int(fault.details.get("status", 409)), error, self.seconds)
+        return Operation(200, kept, NEVER if fault is not None and fault.how == "never-ending" else self.seconds)
 
-    def _status_header(self, request: Request, place: Address, operation: Operation) -> dict[str, str]:
+    def _accepted(
+        self,
+        request: Request,
+        place: Address,
+        style: Style,
+        operation: Operation,
+        status: int,
+        headers: Mapping[str, str],
+    ) -> Response:
+        """The first answer of a write that takes its time, in the style of its service."""
         namespace = place.type.split("/")[0]
-        return self._operations.status_header(request, self._subscription, namespace, operation)
+        there = self._operations.status_header(request, self._subscription, namespace, operation)
+        result = self._operations.location(request, self._subscription, operation, namespace)
+        if style is Style.LOCATION:
+            return Response(status_code=202, headers=result)
+        if style is Style.BOTH:
+            begun = {"operation": f"Upsert{place.type.rpartition('/')[2]}", "startTime": operation.since.isoformat()}
+            return JSONResponse(begun, 202, headers={**result, **there})
+        told = there if style is Style.STATUS else headers
+        return JSONResponse(self._seen(self._found(place)), status, headers=told)
+
+    def _refuse_while_busy(self, place: Address) -> None:
+        """One write at a time: Azure refuses the second until the first is over."""
+        operation = self._operations.on(place.id)
+        if operation is None or self._get(place) is None:
+            return
+        if place.type.lower().startswith("microsoft.containerservice/"):
+            doing = {"Creating": "put", "Updating": "put", "Deleting": "delete"}[operation.doing]
+            text = f"Operation is not allowed because there's an in progress {doing} managed cluster operation on the "
+            text += f"managed cluster {place.names[0]}. Please wait for it to finish before starting a new operation."
+            raise Refusal(409, "OperationNotAllowed", text, bare=True)
+        text = f"Another operation on this or dependent resource is in progress: {place.type} '{place.name}' is being "
+        raise Refusal(409, "AnotherOperationInProgress", f"{text}{operation.doing.lower()}.")
 
     def _check(self, place: Address, body: Json, before: Json | None) -> None:
         where = parse(place.id)
         if where.group:
             self.writable_group(where.group)
         self._check_parent(place)
+        arm_rules.check(self._cloud, place.id, body, before)
         kind, location = place.type.lower(), body.get("location")
         if not location and not before and kind in _NEED_A_LOCATION:
             raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
@@ -283,7 +342,7 @@ class Resources:
             text += f"'{where.group}'. A resource with the same name cannot be created in location '{location}'. "
             raise Refusal(409, "InvalidResourceLocation", f"{text}Please select a new resource name.")
         if kind == "microsoft.authorization/roleassignments":
-            self._check_assignment(place, body)
+            self._assignments.check(place.id, body, before)
 
     def _check_parent(self, place: Address) -> None:
         if len(place.names) > 1:
@@ -297,26 +356,39 @@ class Resources:
             scope = address(place.scope)
             raise arm_answers.missing(scope.type, scope.name, parse(place.scope).group)
 
-    def _check_assignment(self, place: Address, body: Json) -> None:
-        """The same role for the same principal at the same scope exists once, whatever its name."""
-        wanted = body.get("properties") or {}
-        for other in self._cloud.under(place.scope, place.type):
-            said = other["properties"]
-            same = [said.get(part) == wanted.get(part) for part in ("principalId", "roleDefinitionId")]
-            here = address(other["id"]).scope.lower() == place.scope.lower()
-            if here and all(same) and other["id"].lower() != place.id.lower():
-                raise Refusal(409, "RoleAssignmentExists", "The role assignment already exists.")
-
-    def _delete(self, request: Request, place: Address) -> Response:
-        gone = self._cloud.get(place.id)
-        if gone is None or not self._cloud.delete(place.id):
+    def _delete(self, request: Request, place: Address, fault: Fault | None) -> Response:
+        found = self._get(place)
+        if found is None:
             return Response(status_code=204)
-        if place.type.lower().startswith("microsoft.authorization/"):
-            return JSONResponse(visible(gone))
-        if not place.type.lower().startswith(_DELETED_SLOWLY):
-            return Response(status_code=200)
-        operation = self._operations.begin(Operation(204, None, self._seconds))
-        return Response(status_code=202, headers=self._operations.location(request, self._subscription, operation))
+        self._refuse_while_busy(place)
+        kind = place.type.lower()
+        known = arm_types.find(kind) or arm_types.Type("")
+        arm_rules.check_unused(self._cloud, place.id)
+        if kind == arm_clusters.POOLS.lower():
+            arm_clusters.check_last_pool(self._cloud, place.id)
+        if known.deletes is Style.AT_ONCE:
+            self._remove(place)
+            told = kind.startswith("microsoft.authorization/")
+            return JSONResponse(visible(found)) if told else Response(status_code=200)
+        never = fault is not None and fault.how == "never-ending"
+        wait = NEVER if never else self.seconds
+        operation = Operation(204, None, wait, subject=place.id, doing="Deleting", last=lambda: self._remove(place))
+        self._operations.begin(operation)
+        namespace = place.type.split("/")[0]
+        headers = self._operations.location(request, self._subscription, operation, namespace)
+        if known.deletes is Style.BOTH:
+            headers |= self._operations.status_header(request, self._subscription, namespace, operation)
+        return Response(status_code=202, headers=headers)
+
+    def _remove(self, place: Address) -> None:
+        found = self._cloud.get(place.id)
+        if found is None:
+            arm_clusters.remove_pool(self._cloud, place.id)
+        elif place.type.lower() == "microsoft.keyvault/vaults":
+            vault_bin.throw_away(self._cloud, found)
+        else:
+            self._cloud.delete(place.id)
+        self._operations.forget(place.id)
 
     def _act(self, place: Address, version: str) -> Response:
         if not place.rest or not place.names:
@@ -324,6 +396,8 @@ class Resources:
         found, action = self._found(Address(place.scope, place.type, place.names)), place.rest.lower()
         if place.type.lower() == "microsoft.containerservice/managedclusters" and action in _CLUSTER_USERS:
             return self._credentials(found, _CLUSTER_USERS[action])
+        if place.type.lower() == "microsoft.containerregistry/registries" and action == "listcredentials":
+            return self._registry_credentials(found)
         answer = behaviour.secrets(found, action)
         if answer is None:
             raise arm_answers.unknown_type(f"{place.type}/{place.rest}", version)
@@ -335,10 +409,25 @@ class Resources:
             raise Refusal(404, "NotFound", "This rehearsal has no cluster API to give credentials for.")
         if user == "clusterAdmin" and cluster["properties"].get("disableLocalAccounts"):
             text = "Getting static credential is not allowed because this cluster is set to disable local accounts."
-            raise Refusal(400, "BadRequest", text)
+            raise Refusal(400, "BadRequest", text, bare=True)
+        if (operation := self._operations.on(cluster["id"])) and operation.doing == "Creating":
+            text = f"The managed cluster {place.name} is being created; there are no credentials yet."
+            raise Refusal(409, "OperationNotAllowed", text, bare=True)
         text = self._kubeconfig(place.group, place.name)
         value = base64.b64encode(text.encode()).decode()
         return JSONResponse({"kubeconfigs": [{"name": user, "value": value}]})
+
+    def _registry_credentials(self, registry: Json) -> Response:
+        if not registry["properties"].get("adminUserEnabled"):
+            text = f"Cannot perform credential operations for {registry['id']} as admin user is disabled. Kindly "
+            text += "enable admin user as per docs: https://docs.microsoft.com/en-us/azure/container-registry/"
+            raise Refusal(400, "UnAuthorizedForCredentialOperations", f"{text}container-registry-authentication.")
+        name = parse(registry["id"]).name
+        passwords = [
+            {"name": each, "value": behaviour.key(registry["id"], "admin" if each == "password" else each)}
+            for each in ("password", "password2")
+        ]
+        return JSONResponse({"username": name, "passwords": passwords})
 
 
 _CLUSTER_USERS = {"listclusterusercredential": "clusterUser", "listclusteradmincredential": "clusterAdmin"}
@@ -353,14 +442,6 @@ def merged(before: Any, change: Any) -> Any:
         if value is not None:
             result[name] = merged(before.get(name), value)
     return result
-
-
-def _own_pools(cluster: Json) -> Iterator[Json]:
-    """The node pools that a cluster was written with, as resources of their own."""
-    for pool in (cluster.get("properties") or {}).get("agentPoolProfiles") or []:
-        properties = {name: value for name, value in pool.items() if name != "name"}
-        pool_id = f"{cluster['id']}/agentPools/{pool['name']}"
-        yield {"id": pool_id, "name": pool["name"], "type": _POOLS, "properties": properties}
 
 
 def _asked(place: Address, body: Json, before: Json | None) -> Json:
@@ -380,6 +461,20 @@ def _asked(place: Address, body: Json, before: Json | None) -> Json:
 def _kept_identity(wanted: Any, before: Any) -> Json:
     """An identity survives a write that does not speak of it."""
     return {"identity": before} if wanted is None and before is not None else {}
+
+
+def _recovers(body: Json) -> bool:
+    return str((body.get("properties") or {}).get("createMode") or "").lower() == "recover"
+
+
+def _has_tag(resource: Json, chosen: str) -> bool:
+    """True when a resource has the tag that a filter asks for, or the filter asks for none."""
+    name = re.search(r"tagName\s+eq\s+'([^']+)'", chosen, re.IGNORECASE)
+    value = re.search(r"tagValue\s+eq\s+'([^']*)'", chosen, re.IGNORECASE)
+    tags = {key.lower(): each for key, each in (resource.get("tags") or {}).items()}
+    if name is None:
+        return True
+    return name[1].lower() in tags and (value is None or tags[name[1].lower()] == value[1])
 
 
 def _region(name: str) -> str:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from workspace.rehearsal import arm_roles, arm_rules, behaviour, vault_bin
 from workspace.rehearsal import azurerm_rules as rules
-from workspace.rehearsal import behaviour
+from workspace.rehearsal.arm_answers import Refusal, phrase
 from workspace.rehearsal.azurerm_bodies import PRIVATE, attributes_in, body, get, location, put, same
 from workspace.rehearsal.azurerm_computed import computed, zero
 from workspace.rehearsal.azurerm_random import Random
@@ -46,6 +47,7 @@ SUBSCRIPTION = "00000000-7e4e-4a15-b000-000000000000"
 _SCHEMA = Path(__file__).parent / "generated/azurerm-schema.json"
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resource_group_name}"
 _MOST_PEERS = 500
+_BINNED = re.compile("/secrets/", re.IGNORECASE)
 _DEFAULT_SERVICE = re.compile(r"/(blob|file|queue|table)Services/default$", re.IGNORECASE)
 _NOTHING_TO_IMPORT = "Cannot import non-existent remote object"
 
@@ -132,14 +134,18 @@ class Azurerm:
         self._cloud, self._faults = cloud, faults
         self._subscription, self._tenant = subscription, tenant
         self._peers: dict[str, str] = {}
+        self._features: dict[str, Values] = {}
         self._lock = threading.RLock()
 
     def configure(self, peer: str, config: Values) -> None:
-        """Remember which subscription this Terraform process asked for."""
+        """Remember which subscription this Terraform process asked for, and its `features`."""
         with self._lock:
             while len(self._peers) >= _MOST_PEERS:
-                del self._peers[next(iter(self._peers))]
+                oldest = next(iter(self._peers))
+                del self._peers[oldest]
+                self._features.pop(oldest, None)
             self._peers[peer] = config.get("subscription_id") or self._subscription
+            self._features[peer] = get(config, "features.0.key_vault.0") or {}
 
     def validate(self, kind: str, config: Values) -> None:
         """Refuse what the real plugin refuses before it asks Azure anything."""
@@ -254,12 +260,14 @@ class Azurerm:
         arm_id = self._arm_id(peer, kind, prior or attributes)
         before = self._cloud.get(arm_id)
         verb = "updating" if prior else "creating"
+        recovered = self._recovered(peer, kind, arm_id) if before is None and prior is None else None
         try:
             self._allow(kind, arm_id, before, prior, attributes)
         except rules.ServiceError as error:
             raise _failure(verb, kind, arm_id, "performing CreateOrUpdate", error) from error
-        resource = body(kind, arm_id, attributes, before)
+        resource = body(kind, arm_id, attributes, before or recovered)
         if kind == "azurerm_key_vault_secret":
+            self._open_vault(peer, attributes)
             _write_secret(arm_id, resource, attributes, config)
         resource = behaviour.complete(resource)
         state = self._complete_state(kind, arm_id, attributes, resource)
@@ -291,6 +299,12 @@ class Azurerm:
                 "404 (404 Not Found)", "ResourceNotFound", f"The Resource '{arm_id}' was not found."
             )
         self._require_parent(arm_id)
+        try:
+            arm_rules.check_locks(self._cloud, arm_id, deleting=False)
+            asked = {name: each for name, each in attributes.items() if name in ("location", "tags")}
+            arm_rules.check(self._cloud, arm_id, asked, self._cloud.get(arm_id))
+        except Refusal as refusal:
+            raise _translated(refusal) from refusal
         rules.refuse(kind, arm_id, attributes, self._cloud)
 
     def _terraform_id_of(self, kind: str, resource: Resource) -> str:
@@ -315,7 +329,67 @@ class Azurerm:
             message += "within the Resource Group when deleting the Resource Group - and raise an error if nested "
             message += "Resources still exist to avoid unintentionally deleting these Resources."
             raise ProviderError(f'deleting Resource Group "{prior["name"]}": {message}')
+        try:
+            arm_rules.check_locks(self._cloud, arm_id, deleting=True)
+            arm_rules.check_unused(self._cloud, arm_id)
+        except Refusal as refusal:
+            raise _failure("deleting", kind, arm_id, "performing Delete", _translated(refusal)) from refusal
+        if kind == "azurerm_key_vault":
+            self._delete_vault(peer, arm_id)
+        elif kind == "azurerm_key_vault_secret" and not self._feature(peer, "purge_soft_deleted_secrets_on_destroy"):
+            self._bin_secret(arm_id)
         self._cloud.delete(arm_id)
+
+    def _open_vault(self, peer: str, attributes: Values) -> None:
+        """The plugin writes secrets through the vault itself, which asks for a role of its own."""
+        vault_id, name = str(attributes["key_vault_id"]), attributes["name"]
+        hindrance = arm_roles.hindrance(
+            self._cloud, behaviour.caller(self._here(peer)), self._cloud.get(vault_id) or {"id": vault_id}, "set"
+        )
+        if hindrance:
+            where = f"https://{parse(vault_id).name.lower()}.vault.azure.net/"
+            said = f'checking for presence of existing Secret "{name}" (Key Vault "{where}"): unexpected status 403 '
+            said += "(403 Forbidden) with error: Forbidden: Caller is not authorized to perform action on resource. "
+            raise ProviderError(f"{said}InnerError: {hindrance}")
+
+    def _feature(self, peer: str, name: str) -> bool:
+        """A setting of `features.key_vault`; all of them are true unless said otherwise."""
+        return self._features.get(peer, {}).get(name) is not False
+
+    def _delete_vault(self, peer: str, arm_id: str) -> None:
+        """Into the bin, and out of it where `features` say so and nothing protects it."""
+        vault = self._cloud.get(arm_id)
+        if vault is None:
+            return
+        vault_bin.throw_away(self._cloud, vault)
+        kept = vault_bin.found(self._cloud, parse(arm_id).name)
+        protected = get(vault, "properties.enablePurgeProtection") is True
+        if kept and self._feature(peer, "purge_soft_delete_on_destroy") and not protected:
+            vault_bin.purge(self._cloud, kept)
+
+    def _bin_secret(self, arm_id: str) -> None:
+        secret = self._cloud.get(arm_id)
+        if secret is not None:
+            where = _BINNED.sub("/deletedsecrets/", arm_id)
+            self._cloud.put({**secret, "id": where, "type": "Microsoft.KeyVault/vaults/deletedsecrets"})
+
+    def _recovered(self, peer: str, kind: str, arm_id: str) -> Resource | None:
+        """What a deleted vault or secret of the same name becomes: itself again, unless `features` forbid it."""
+        if kind == "azurerm_key_vault" and (kept := vault_bin.found(self._cloud, parse(arm_id).name)):
+            if not self._feature(peer, "recover_soft_deleted_key_vaults"):
+                said = f'An existing soft-deleted Key Vault exists with the Name "{kept["name"]}" in the location '
+                said += f'"{kept["properties"]["location"]}", however automatically recovering this KeyVault has been '
+                raise ProviderError(f'{said}disabled via the "features" block.')
+            return vault_bin.recover(self._cloud, arm_id)
+        binned = _BINNED.sub("/deletedsecrets/", arm_id)
+        if kind == "azurerm_key_vault_secret" and (found := self._cloud.get(binned)):
+            if not self._feature(peer, "recover_soft_deleted_secrets"):
+                name = parse(arm_id).name
+                said = f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; "
+                raise ProviderError(f"{said}in this state, the secret can only be recovered or purged.")
+            self._cloud.delete(binned)
+            return self._cloud.put({**found, "id": arm_id, "type": "Microsoft.KeyVault/vaults/secrets"})
+        return None
 
     def _complete_state(self, kind: str, arm_id: str, attributes: Values, resource: Resource) -> Values:
         schema = self.schemas.resources[kind]
@@ -451,6 +525,11 @@ def _failure(verb: str, kind: str, arm_id: str, doing: str, error: Exception) ->
         lines.append(f'Resource Group Name: "{place.group}"')
     lines.append(f'{words} Name: "{place.name}"')
     return ProviderError(f"{verb} {words} ({chr(10).join(lines)}): {doing}: {error}")
+
+
+def _translated(refusal: Refusal) -> rules.ServiceError:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", phrase(refusal.status))
+    return rules.ServiceError(f"{refusal.status} ({refusal.status} {words})", refusal.code, refusal.message)
 
 
 _FAILURES = {
@@ -610,7 +689,7 @@ def _write_secret(arm_id: str, resource: Resource, attributes: Values, config: V
 
 def _client_config(subscription: str, tenant: str, config: Values) -> Values:
     person = behaviour.unique(f"/subscriptions/{subscription}", "client")
-    ids = {"client_id": person, "object_id": behaviour.unique(f"/subscriptions/{subscription}", "object")}
+    ids = {"client_id": person, "object_id": behaviour.caller(subscription)}
     return {**ids, "id": "rehearsal", "subscription_id": subscription, "tenant_id": tenant}
 
 

@@ -241,9 +241,11 @@ class _Servicer(rpc.ProviderServicer):  # type: ignore[misc]
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         schemas = provider.schemas
+        own = _schema(schemas.provider)
+        own.block.description = f"the rehearsal's stand-in for {provider.name}"
         self._capabilities = pb.ServerCapabilities(plan_destroy=True, get_provider_schema_optional=True)
         self._schemas = pb.GetProviderSchema.Response(
-            provider=_schema(schemas.provider),
+            provider=own,
             resource_schemas={name: _schema(each) for name, each in schemas.resources.items()},
             data_source_schemas={name: _schema(each) for name, each in schemas.data.items()},
             server_capabilities=self._capabilities,

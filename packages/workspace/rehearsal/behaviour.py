@@ -66,6 +66,11 @@ def unique(resource_id: str, purpose: str = "") -> str:
     return str(uuid.uuid5(_SPACE, f"{resource_id.lower()}#{purpose}"))
 
 
+def caller(subscription: str) -> str:
+    """The object id of the identity that signs in to a rehearsal, whichever tool it works with."""
+    return unique(f"/subscriptions/{subscription}", "object")
+
+
 def key(resource_id: str, purpose: str = "") -> str:
     """A made-up account key: 64 bytes in base64 that say nothing about anything real."""
     return base64.b64encode(hashlib.sha512(f"{resource_id.lower()}#{purpose}".encode()).digest()).decode()

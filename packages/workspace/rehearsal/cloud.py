@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class ResourceId:
         return self.names[-1] if self.names else self.group
 
 
+@lru_cache(maxsize=4096)
 def parse(resource_id: str) -> ResourceId:
     """Take an Azure id apart; a group's own id has the type `Microsoft.Resources/resourceGroups`.
 
@@ -50,8 +52,12 @@ def parse(resource_id: str) -> ResourceId:
         return ResourceId(parts[1], group, "Microsoft.Resources/resourceGroups", (group,))
     rest = parts[places[-1] + 1 :]
     if not rest:
-        raise ValueError(f"{resource_id!r} is a list of providers, not an Azure resource id")
+        raise ValueError(f"{resource_id!r} is not an Azure resource id")
     return ResourceId(parts[1], group, "/".join([rest[0], *rest[1::2]]), tuple(rest[2::2]))
+
+
+def _by_id(item: tuple[str, Resource]) -> str:
+    return item[0]
 
 
 class Cloud:
@@ -100,16 +106,21 @@ class Cloud:
 
     def under(self, prefix: str, kind: str = "") -> Iterator[Resource]:
         """Resources below an id, of one full type when `kind` is given, sorted by id."""
-        start = prefix.rstrip("/").lower() + "/"
-        with self._lock:
-            found = [copy.deepcopy(r) for key, r in sorted(self._resources.items()) if key.startswith(start)]
-        return (r for r in found if not kind or parse(r["id"]).type.lower() == kind.lower())
+        return iter(self._copies(prefix.rstrip("/").lower() + "/", kind))
 
     def all(self, kind: str = "") -> Iterator[Resource]:
         """Every resource, of one full type when `kind` is given, sorted by id."""
+        return iter(self._copies("", kind))
+
+    def _copies(self, start: str, kind: str) -> list[Resource]:
+        # copying is what costs, so what is not wanted is not copied
+        wanted = kind.lower()
         with self._lock:
-            found = [copy.deepcopy(r) for _, r in sorted(self._resources.items())]
-        return (r for r in found if not kind or parse(r["id"]).type.lower() == kind.lower())
+            return [
+                copy.deepcopy(resource)
+                for key, resource in sorted(self._resources.items(), key=_by_id)
+                if key.startswith(start) and (not wanted or parse(resource["id"]).type.lower() == wanted)
+            ]
 
     def listen(self, listener: Listener) -> None:
         """Call `listener(id, resource or None)` after every change."""

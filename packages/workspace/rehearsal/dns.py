@@ -1,6 +1,7 @@
 """The zone as a real DNS server: answers over UDP and TCP what the record sets in the cloud say.
 
 Two views on two ports: the zone's own servers see a change at once, public resolvers after a delay that can be set.
+Public resolvers here cache nothing: a name asked too early is found once the delay is over, whatever its TTL.
 """
 
 import contextlib
@@ -9,10 +10,10 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dnslib import AAAA, CNAME, NS, QTYPE, RCODE, RR, SOA, TXT, A, DNSRecord
+from dnslib import AAAA, CAA, CLASS, CNAME, MX, NS, PTR, QTYPE, RCODE, RR, SOA, SRV, TXT, A, DNSRecord
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
 from workspace.rehearsal import behaviour
@@ -28,8 +29,11 @@ _STOP_SECONDS = 0.1
 _TRIES = 20
 _WRONG_ADDRESS = "192.0.2.1"
 _SLOW_SECONDS = 2.0
+_LATE_SECONDS = 30.0
+_PLAIN_UDP = 512
 
 Addresses = Callable[[str], str | None]
+Seconds = float | Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Dns:
     """Two name servers over one cloud; `authoritative` and `public` are their addresses (`host:port`).
 
     `addresses` knows the host names Azure itself answers for (`*.azurewebsites.net`, `*.azurestaticapps.net`).
+    `propagation_seconds` is how long public resolvers say what was true before: a figure, or who knows it.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class Dns:
         faults: Faults,
         *,
         addresses: Addresses = lambda _: None,
-        propagation_seconds: float = 0.0,
+        propagation_seconds: Seconds = 0.0,
         host: str = "127.0.0.1",
         authoritative_port: int = 0,
         public_port: int = 0,
@@ -97,9 +102,13 @@ class Dns:
             else:
                 self._zones[resource_id.lower()] = behaviour.complete(resource)
 
-    def _records(self, *, public: bool) -> list[Record]:
-        """What this view knows now: for the public one, what was true a while ago."""
-        horizon = time.monotonic() - (self.propagation_seconds if public else 0.0)
+    def _delay(self) -> float:
+        chosen = self.propagation_seconds
+        return chosen() if callable(chosen) else chosen
+
+    def _records(self, delay: float) -> list[Record]:
+        """What was known so many seconds ago."""
+        horizon = time.monotonic() - delay
         with self._lock:
             changes = [[change for change in each if change.moment <= horizon] for each in self._history.values()]
         return [seen[-1].record for seen in changes if seen and seen[-1].record is not None]
@@ -107,9 +116,15 @@ class Dns:
     def _answer(self, query: DNSRecord, *, public: bool) -> DNSRecord:
         name, kind = str(query.q.qname).rstrip(".").lower(), QTYPE[query.q.qtype]
         reply = query.reply(ra=int(public), aa=int(not public))
+        if query.q.qclass == CLASS.CH:
+            return _about_itself(reply, name, kind)
+        delay = self._delay() if public else 0.0
         if fault := self._faults.find("dns", name):
-            return self._misbehave(reply, name, kind, fault) or self._say(reply, name, kind, public)
-        return self._say(reply, name, kind, public)
+            if fault.how == "late":
+                late = float(fault.details.get("seconds", _LATE_SECONDS))
+                return self._say(reply, name, kind, public, max(delay, late) if public else 0.0)
+            return self._misbehave(reply, name, kind, fault) or self._say(reply, name, kind, public, delay)
+        return self._say(reply, name, kind, public, delay)
 
     def _misbehave(self, reply: DNSRecord, name: str, kind: str, fault: Fault) -> DNSRecord | None:
         if fault.how == "slow":
@@ -121,24 +136,37 @@ class Dns:
         reply.header.rcode = RCODE.NXDOMAIN if fault.how == "nxdomain" else RCODE.SERVFAIL
         return reply
 
-    def _say(self, reply: DNSRecord, name: str, kind: str, public: bool) -> DNSRecord:
-        known = self._records(public=public)
+    def _say(self, reply: DNSRecord, name: str, kind: str, public: bool, delay: float) -> DNSRecord:
+        known = self._records(delay)
         for _ in range(_LONGEST_CHAIN):
             zone = self._zone_of(name)
             if zone is None:
                 return self._outside(reply, name, kind, public)
-            here = [each for each in known if each.fqdn == name]
+            apex = parse(zone["id"]).name.lower()
+            if delegated := _delegated(known, name, apex):
+                return self._refer(reply, delegated, public)
+            here = _at(known, name, apex)
             fitting = [each for each in here if each.type == kind]
-            if fitting or (name == parse(zone["id"]).name.lower() and kind in ("NS", "SOA")):
+            if fitting or (name == apex and kind in ("NS", "SOA")):
                 for each in fitting:
                     self._with(reply, each)
                 return reply if fitting else self._own(reply, zone, kind)
             alias = next((each for each in here if each.type == "CNAME"), None)
             if alias is None:
-                return self._nothing(reply, zone, exists=bool(here) or _has_below(known, name))
+                return self._nothing(reply, zone, exists=bool(here) or name == apex or _has_below(known, name))
             self._with(reply, alias)
             name = alias.values[0].rstrip(".").lower()
         reply.header.rcode = RCODE.SERVFAIL
+        return reply
+
+    def _refer(self, reply: DNSRecord, servers: Record, public: bool) -> DNSRecord:
+        """A name below a delegation: its servers are named; a resolver would ask them, and there are none here."""
+        if public:
+            reply.header.rcode = RCODE.SERVFAIL
+            return reply
+        reply.header.aa = 0
+        for value in servers.values:
+            reply.add_auth(RR(servers.fqdn, QTYPE.NS, rdata=NS(value), ttl=servers.ttl))
         return reply
 
     def _outside(self, reply: DNSRecord, name: str, kind: str, public: bool) -> DNSRecord:
@@ -193,7 +221,11 @@ _DATA: dict[str, tuple[int, Callable[[str], Any]]] = {
     "A": (QTYPE.A, A),
     "AAAA": (QTYPE.AAAA, AAAA),
     "CNAME": (QTYPE.CNAME, CNAME),
+    "CAA": (QTYPE.CAA, lambda text: CAA(int(text.split()[0]), *text.split(None, 2)[1:])),
+    "MX": (QTYPE.MX, lambda text: MX(text.split()[1], int(text.split()[0]))),
     "NS": (QTYPE.NS, NS),
+    "PTR": (QTYPE.PTR, PTR),
+    "SRV": (QTYPE.SRV, lambda text: SRV(*map(int, text.split()[:3]), text.split()[3])),
     "TXT": (QTYPE.TXT, lambda text: TXT([text[i : i + 255] for i in range(0, len(text), 255)] or [""])),
 }
 
@@ -202,6 +234,37 @@ def _soa(zone: Resource) -> RR:
     name, server = parse(zone["id"]).name, zone["properties"]["nameServers"][0]
     times = (1, 3600, 300, 2419200, _NEGATIVE_TTL)
     return RR(name, QTYPE.SOA, rdata=SOA(server, _HOSTMASTER, times), ttl=_NEGATIVE_TTL)
+
+
+def _about_itself(reply: DNSRecord, name: str, kind: str) -> DNSRecord:
+    """What a name server says of itself, in the class that is for that: this one is a rehearsal's."""
+    if name not in ("version.bind", "version.server") or kind != "TXT":
+        reply.header.rcode = RCODE.REFUSED
+        return reply
+    reply.add_answer(RR(name, QTYPE.TXT, rclass=CLASS.CH, rdata=TXT("workspace rehearsal")))
+    return reply
+
+
+def _at(known: list[Record], name: str, apex: str) -> list[Record]:
+    """The record sets of a name, or those of the wildcard that stands for it; a name that exists hides wildcards."""
+    here = [each for each in known if each.fqdn == name]
+    parts = name.split(".")
+    if here or name == apex or _has_below(known, name):
+        return here
+    for number in range(1, len(parts)):
+        above = ".".join(parts[number:])
+        wild = [replace(each, zone=name, name="@") for each in known if each.fqdn == f"*.{above}"]
+        if wild or above == apex or _has_below(known, above) or any(each.fqdn == above for each in known):
+            return wild
+    return []
+
+
+def _delegated(known: list[Record], name: str, apex: str) -> Record | None:
+    """The NS set that hands a name below it to other servers; None where the zone speaks for itself."""
+    for each in known:
+        if each.type == "NS" and each.fqdn != apex and name.endswith(f".{each.fqdn}"):
+            return each
+    return None
 
 
 def _has_below(known: list[Record], name: str) -> bool:
@@ -235,8 +298,17 @@ class _Asked(BaseResolver):  # type: ignore[misc]
     def __init__(self, answer: Callable[[DNSRecord], DNSRecord]) -> None:
         self._answer = answer
 
-    def resolve(self, request: DNSRecord, handler: object) -> DNSRecord:
-        return self._answer(request)
+    def resolve(self, request: DNSRecord, handler: Any) -> DNSRecord:
+        """The answer, or over UDP the request to ask again over TCP when it is larger than the asker can take."""
+        reply = self._answer(request)
+        if handler.protocol != "udp":
+            return reply
+        sizes = [each.rclass for each in request.ar if each.rtype == QTYPE.OPT]
+        if len(reply.pack()) <= max([_PLAIN_UDP, *sizes]):
+            return reply
+        short = request.reply(ra=reply.header.ra, aa=reply.header.aa)
+        short.header.tc = 1
+        return short
 
 
 def _bind(host: str, port: int, resolver: BaseResolver) -> list[DNSServer]:

@@ -23,9 +23,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import requests
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import Request
@@ -33,6 +32,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from workspace.rehearsal.faults import Faults
+
+if TYPE_CHECKING:
+    import requests
 
 VERSION = "20.10.24-rehearsal"
 PLATFORM = "Mystira rehearsal engine"
@@ -750,6 +752,8 @@ def _push(
     layer = image.layer.read_bytes()
     short = _short(json.loads(image.configuration)["rootfs"]["diff_ids"][0])
     yield {"status": "Preparing", "progressDetail": {}, "id": short}
+    import requests  # a rehearsal starts sooner without it, and many never push
+
     with requests.Session() as session:
         session.trust_env = False
         session.auth = login
@@ -768,7 +772,7 @@ def _push(
 class _There:
     """The registry a push goes to, in the engine's way of speaking and of failing."""
 
-    def __init__(self, session: requests.Session, repository: str) -> None:
+    def __init__(self, session: "requests.Session", repository: str) -> None:
         host, slash, self._name = repository.partition("/")
         if not slash or not ("." in host or ":" in host or host == "localhost"):
             raise _Failure(f"rehearsal: {repository} names no registry to push to, and no other is reachable")
@@ -791,11 +795,13 @@ class _There:
         answer = self._ask("PUT", path, accepts=(201,), data=body, headers={"Content-Type": MANIFEST})
         return str(answer.headers["Docker-Content-Digest"])
 
-    def _ask(self, verb: str, path: str, *, accepts: tuple[int, ...], **rest: Any) -> requests.Response:
+    def _ask(self, verb: str, path: str, *, accepts: tuple[int, ...], **rest: Any) -> "requests.Response":
+        from requests import RequestException
+
         url = path if "://" in path else self._base + path
         try:
             answer = self._session.request(verb, url, timeout=60, **rest)
-        except requests.RequestException as error:
+        except RequestException as error:
             host = self._base.partition("://")[2]
             raise _Failure(f'Get "{self._base}/v2/": dial tcp {host}: connect: connection refused') from error
         if answer.status_code not in accepts:
@@ -803,7 +809,7 @@ class _There:
         return answer
 
 
-def _complaint(answer: requests.Response, *, signed_in: bool) -> str:
+def _complaint(answer: "requests.Response", *, signed_in: bool) -> str:
     """How the engine puts a registry's refusal."""
     if answer.status_code == 401:
         return "unauthorized: authentication required" if signed_in else "no basic auth credentials"

@@ -125,6 +125,7 @@ class PublicFace:
         request = Request(scope, receive)
         host = request.headers.get("host", "").partition(":")[0].lower()
         answer = self._answer(host, request.url.path, (scope.get("server") or ("", 0))[0])
+        answer.headers["X-Rehearsal"] = "true"
         await answer(scope, receive, send)
 
     def _answer(self, host: str, path: str, address: str) -> Response:

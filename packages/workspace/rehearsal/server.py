@@ -8,11 +8,13 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
-import httpx
 from starlette.routing import BaseRoute
 
 from workspace.rehearsal import bicep, image, serving, vault, web, zone
+from workspace.rehearsal import state as state_of
 from workspace.rehearsal.arm import Arm
 from workspace.rehearsal.azurerm import SUBSCRIPTION, AzurermPlugin
 from workspace.rehearsal.behaviour import TENANT
@@ -24,27 +26,32 @@ from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.public import PublicFace
 from workspace.rehearsal.registry import RegistryStandIn, real_registry
 from workspace.rehearsal.serving import Served
+from workspace.rehearsal.settings import Settings
 
 _SAMPLES = Path(__file__).parent / "samples"
 _VAULTS = "Microsoft.KeyVault/vaults"
 _CLUSTERS = "Microsoft.ContainerService/managedClusters"
 _REGISTRY_NAME = "mystiraacr.azurecr.io"
 _POLL_SECONDS = 0.2
+_REGISTRY_SECONDS = 10
+_NEAR = build_opener(ProxyHandler({}))
 
 
 class Rehearsal:
     """Everything that stands in, running until closed; `addresses` is what a target needs to be this rehearsal.
 
     `directory` holds the rehearsal's own state and may be looked at and deleted; `state` is where runs keep theirs. A
-    bare one has stand-ins only, even where the machine has a Docker engine or a registry.
+    bare one has stand-ins only, even where the machine has a Docker engine or a registry. A
+    directory that another rehearsal runs on is refused (`state.InUse`), wrong figures too (ValueError).
     """
 
     def __init__(self, directory: Path, state: Path, *, bare: bool = False) -> None:
         self._directory, self._state, self._bare = directory, state, bare
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.settings = Settings(directory)
+        self._closing: list[Any] = [state_of.Claim(directory)]
         self.cloud = Cloud(directory / "cloud")
         self.faults = Faults(directory)
-        self._closing: list[Any] = []
         self._tls = serving.certificate(directory / "tls")
         self._client = self._identity()
         self._packages = directory / "deployed"
@@ -91,7 +98,14 @@ class Rehearsal:
             )
         )
         self._cluster_api = self._kept(Served(self._clusters.app, self._tls))
-        self._dns = self._kept(Dns(self.cloud, self.faults, addresses=self._public.address_of))
+        self._dns = self._kept(
+            Dns(
+                self.cloud,
+                self.faults,
+                addresses=self._public.address_of,
+                propagation_seconds=lambda: self.settings.pace.dns,
+            )
+        )
         self._arm = self._kept(Served(self._resource_manager().app, self._tls))
         self._plugin = AzurermPlugin(self.cloud, self.faults)
         self._terraform = self._kept_plugin()
@@ -103,7 +117,7 @@ class Rehearsal:
     def _resource_manager(self) -> Arm:
         extra: list[BaseRoute] = [
             *zone.routes(self.cloud, self.faults),
-            *web.routes(self.cloud, self.faults, self._packages),
+            *web.routes(self.cloud, self.faults, self._packages, settings=self.settings),
             *vault.routes(self.cloud, self.faults),
         ]
         return Arm(
@@ -113,6 +127,7 @@ class Rehearsal:
             subscription=SUBSCRIPTION,
             extra_routes=extra,
             kubeconfig=self._kubeconfig,
+            settings=self.settings,
             client_id=self._client["client_id"],
             client_secret=self._client["client_secret"],
         )
@@ -194,8 +209,12 @@ class Rehearsal:
         repository, digest = rest.rsplit("@", 1) if "@" in rest else rest.rsplit(":", 1)
         accept = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
         url = f"{self._registry}/v2/{repository}/manifests/{digest}"
-        answer = httpx.head(url, headers={"Accept": accept}, trust_env=False)
-        return answer.status_code == httpx.codes.OK
+        asked = Request(url, headers={"Accept": accept}, method="HEAD")  # noqa: S310 - our own registry, on loopback
+        try:
+            _NEAR.open(asked, timeout=_REGISTRY_SECONDS).close()
+        except HTTPError:
+            return False
+        return True
 
     # Clusters.
 

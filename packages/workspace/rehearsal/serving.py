@@ -5,7 +5,8 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Sequence
+import urllib.parse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from starlette.types import ASGIApp, Message
 
 _START_SECONDS = 10
 _KEEP_ALIVE_SECONDS = 60
@@ -26,6 +28,15 @@ class Certificate:
 
     certificate: Path
     key: Path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an application answered: status, headers by their name in lower case, content."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 def certificate(directory: Path, names: Sequence[str] = ()) -> Certificate:
@@ -56,6 +67,39 @@ def certificate(directory: Path, names: Sequence[str] = ()) -> Certificate:
     made.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
     made.certificate.write_bytes(signed.public_bytes(pem))
     return made
+
+
+async def ask(app: ASGIApp, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Ask an application of this process a question without a socket; `target` is a path, with a query perhaps."""
+    path, _, query = target.partition("?")
+    named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "server": ("rehearsal.inside", 80),
+        "client": ("rehearsal.inside", 0),
+        "root_path": "",
+        "path": urllib.parse.unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(b"host", b"rehearsal.inside"), *named, (b"content-length", str(len(body)).encode())],
+    }
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    await app(scope, receive, send)
+    start = next(each for each in told if each["type"] == "http.response.start")
+    content = b"".join(each.get("body", b"") for each in told if each["type"] == "http.response.body")
+    answered = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+    return Answer(start["status"], answered, content)
 
 
 class Served:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from workspace.rehearsal import behaviour
+from workspace.rehearsal import arm_roles, behaviour
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.web_answers import Refusal, base, body, is_authorised, route
@@ -84,6 +84,10 @@ class _Vaults:
         vault, name = self._enter(request), request.path_params["name"]
         found = self._require_deleted(vault, name)
         if request.method == "DELETE":
+            if (vault.get("properties") or {}).get("enablePurgeProtection"):
+                said = 'Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault '
+                said += "service will automatically purge it after the retention period has passed."
+                raise Refusal(_error(403, "Forbidden", said, inner="ForbiddenByPolicy"))
             self._cloud.delete(found["id"])
             return Response(status_code=204)
         return JSONResponse(self._shown(request, found, with_value=False))
@@ -107,13 +111,42 @@ class _Vaults:
             raise Refusal(_error(404, "VaultNotFound", f"Vault {name} does not exist in this rehearsal."))
         if not is_authorised(request):
             raise Refusal(self._challenge(request, vault))
+        self._check_audience(request, vault)
+        self._check_role(request, vault)
         if fault := self._faults.find("vault", name):
             raise Refusal(_FAULTS.get(fault.how, _FAULTS["forbidden"])(name))
         return vault
 
-    def _challenge(self, request: Request, vault: Resource) -> Response:
+    def _check_audience(self, request: Request, vault: Resource) -> None:
+        """A vault takes tokens that are for vaults, to the letter."""
+        claims = getattr(request.state, "token", None)
+        if claims is not None and claims["aud"] != _RESOURCE:
+            said = f"AKV10022: Invalid audience. Expected {_RESOURCE}, found: {claims['aud']}."
+            raise Refusal(self._challenge(request, vault, said))
+
+    def _check_role(self, request: Request, vault: Resource) -> None:
+        """Refuse whoever may not do with the vault's secrets what the request wants to."""
+        claims = getattr(request.state, "token", None)
+        if claims is None:
+            # asked without Resource Manager's door, as only tests of this module do
+            return
+        needed, name = _needed(request), parse(vault["id"]).name
+        hindrance = arm_roles.hindrance(self._cloud, claims["oid"], vault, needed)
+        if hindrance == "ForbiddenByRbac":
+            raise Refusal(_forbidden(name))
+        if hindrance:
+            said = f"The user, group or application 'appid={claims['appid']};oid={claims['oid']}' does not have "
+            said += f"secrets {needed} permission on key vault '{name};location=rehearsal'."
+            raise Refusal(_error(403, "Forbidden", said, inner=hindrance))
+
+    def _challenge(
+        self,
+        request: Request,
+        vault: Resource,
+        said: str = "AKV10000: Request is missing a Bearer or PoP token.",
+    ) -> Response:
         tenant = (vault.get("properties") or {}).get("tenantId") or behaviour.TENANT
-        answer = _error(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
+        answer = _error(401, "Unauthorized", said)
         answer.headers["WWW-Authenticate"] = f'Bearer authorization="{base(request)}/{tenant}", resource="{_RESOURCE}"'
         return answer
 
@@ -208,6 +241,18 @@ class _Vaults:
                 "scheduledPurgeDate": moment + 90 * 86400,
             }
         return shown
+
+
+def _needed(request: Request) -> str:
+    """What a request does with secrets, as access policies call it."""
+    path, method = request.url.path.lower(), request.method
+    if path.endswith("/recover"):
+        return "recover"
+    if method == "DELETE":
+        return "purge" if f"/{_DELETED}/" in path else "delete"
+    if method in ("PUT", "PATCH"):
+        return "set"
+    return "list" if path.rstrip("/").endswith(("/secrets", f"/{_DELETED}", "/versions")) else "get"
 
 
 def _version(value: str, attributes: dict[str, Any] | None, tags: dict[str, str] | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from workspace.rehearsal import behaviour, web_kudu, web_static
+from workspace.rehearsal import arm_rules, behaviour, web_kudu, web_static
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 from workspace.rehearsal.faults import Faults
+from workspace.rehearsal.settings import Settings, operation_seconds
 from workspace.rehearsal.web_answers import (
     GROUP,
     Refusal,
@@ -30,6 +32,7 @@ from workspace.rehearsal.web_answers import (
     require_group,
     route,
     shown,
+    tagged,
 )
 from workspace.rehearsal.web_content import SITES, SLOTS, Contents, exchange
 from workspace.rehearsal.zone import lookup
@@ -42,44 +45,51 @@ _TIERS = {"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "P": "Premi
 
 
 def routes(
-    cloud: Cloud, faults: Faults, packages: Path, *, kudu_seconds: float = 0.05, azure_seconds: float = 0.05
+    cloud: Cloud,
+    faults: Faults,
+    packages: Path,
+    *,
+    kudu_seconds: float | None = None,
+    azure_seconds: float | None = None,
+    settings: Settings | None = None,
 ) -> list[Route]:
     """Everything of Microsoft.Web that we use, Kudu under `/scm/{site}` included.
 
     Deployed packages are kept in the directory `packages`. A zip deployment takes `kudu_seconds`; swaps, certificates,
-    uploads and custom domains take `azure_seconds`.
+    uploads and custom domains take `azure_seconds`; what is not given is as `settings` say.
     """
     contents = Contents(packages)
     absorb_settings(cloud)
-    apps = _Apps(cloud, faults, azure_seconds)
+    kudu_pace, pace = operation_seconds(settings, kudu_seconds), operation_seconds(settings, azure_seconds)
+    apps = _Apps(cloud, faults, pace)
     home = GROUP + "/providers/Microsoft.Web"
     own = [
-        route("/subscriptions/{subscription}/providers/Microsoft.Web/sites", ["GET"], apps.list),
-        route(home + "/sites", ["GET"], apps.list),
+        route("/subscriptions/{subscription}/providers/Microsoft.Web/sites", ["GET"], tagged(apps.list)),
+        route(home + "/sites", ["GET"], tagged(apps.list)),
         route(home + "/certificates", ["GET"], apps.list_certificates),
         route(home + "/certificates/{certificate}", ["GET", "PUT", "DELETE"], apps.certificate),
         route(home + "/certificates/{certificate}/operationresults/{operation}", ["GET"], apps.certificate_operation),
-        route(home + "/sites/{site}", ["GET", "PUT", "PATCH", "DELETE"], apps.site),
-        route(home + "/sites/{site}/slots", ["GET"], apps.list_slots),
-        route(home + "/sites/{site}/slots/{slot}", ["GET", "PUT", "PATCH", "DELETE"], apps.site),
+        route(home + "/sites/{site}", ["GET", "PUT", "PATCH", "DELETE"], tagged(apps.site)),
+        route(home + "/sites/{site}/slots", ["GET"], tagged(apps.list_slots)),
+        route(home + "/sites/{site}/slots/{slot}", ["GET", "PUT", "PATCH", "DELETE"], tagged(apps.site)),
         route(home + "/sites/{site}/config/slotConfigNames", ["GET", "PUT"], apps.sticky),
     ]
     for place in ("/sites/{site}", "/sites/{site}/slots/{slot}"):
         own += [
             route(home + place + "/config/appsettings/list", ["POST"], apps.settings),
-            route(home + place + "/config/appsettings", ["PUT"], apps.settings),
-            route(home + place + "/config/web", ["GET"], apps.configuration),
+            route(home + place + "/config/appsettings", ["PUT"], tagged(apps.settings)),
+            route(home + place + "/config/web", ["GET", "PUT", "PATCH"], tagged(apps.configuration)),
             route(home + place + "/config/publishingcredentials/list", ["POST"], apps.credentials),
             route(home + place + "/publishxml", ["POST"], apps.publishing_profile),
-            route(home + place + "/slotsswap", ["POST"], apps.swap),
+            route(home + place + "/slotsswap", ["POST"], tagged(apps.swap)),
             route(home + place + "/operationresults/{operation}", ["GET"], apps.operation),
             route(home + place + "/hostNameBindings", ["GET"], apps.list_bindings),
             route(home + place + "/hostNameBindings/{host}", ["GET", "PUT", "DELETE"], apps.binding),
         ]
     return [
         *own,
-        *web_kudu.routes(cloud, faults, contents, seconds=kudu_seconds),
-        *web_static.routes(cloud, faults, contents, seconds=azure_seconds),
+        *web_kudu.routes(cloud, faults, contents, seconds=kudu_pace),
+        *web_static.routes(cloud, faults, contents, seconds=pace),
     ]
 
 
@@ -101,10 +111,14 @@ def absorb_settings(cloud: Cloud) -> None:
 
 
 class _Apps:
-    def __init__(self, cloud: Cloud, faults: Faults, seconds: float) -> None:
+    def __init__(self, cloud: Cloud, faults: Faults, seconds: Callable[[], float]) -> None:
         self._cloud = cloud
         self._faults = faults
-        self._seconds = seconds
+        self._pace = seconds
+
+    @property
+    def _seconds(self) -> float:
+        return self._pace()
 
     # Sites and slots.
 
@@ -134,6 +148,8 @@ class _Apps:
             self._check_slots(require(self._cloud, self._site_id(request)), owner_id)
         elif found is None:
             self._check_name(owner_id)
+        self._check_plan(wanted)
+        arm_rules.check(self._cloud, owner_id, wanted, found or {})
         properties = {**((found or {}).get("properties") or {}), **(wanted.get("properties") or {})}
         keep(self._cloud, {**(found or {}), **wanted, "id": owner_id, "type": kind, "properties": properties})
         return shown(self._complete(require(self._cloud, owner_id)))
@@ -143,6 +159,12 @@ class _Apps:
         if any(parse(each["id"]).name.lower() == name for each in self._cloud.all(SITES)):
             said = f"Website with given name {name} already exists."
             raise Refusal(capital(409, "Conflict", said, "54001"))
+
+    def _check_plan(self, wanted: dict[str, Any]) -> None:
+        plan = str((wanted.get("properties") or {}).get("serverFarmId") or "")
+        if plan and self._cloud.get(plan) is None:
+            said = f"Cannot find ServerFarm with name {plan.rpartition('/')[2]}."
+            raise Refusal(capital(404, "NotFound", said, "51004"))
 
     def _check_slots(self, site: Resource, slot_id: str) -> None:
         tier = self._tier(site)
@@ -180,19 +202,17 @@ class _Apps:
     async def configuration(self, request: Request) -> Response:
         """How a site is run: what the service sets, what was written with the site, what was written apart from it."""
         owner = require(self._cloud, self._owner_id(request))
-        config_id = f"{owner['id']}/config/web"
-        apart = self._cloud.get(config_id) or {}
-        given = {**((owner["properties"].get("siteConfig")) or {}), **(apart.get("properties") or {})}
-        names = parse(owner["id"]).names
-        return shown(
-            {
-                "id": config_id,
-                "name": names[-1],
-                "type": f"{parse(owner['id']).type}/config",
-                "location": owner.get("location"),
-                "properties": {**_CONFIGURATION, "publishingUsername": f"${'__'.join(names)}", **given},
-            }
-        )
+        config_id, names = f"{owner['id']}/config/web", parse(owner["id"]).names
+        apart = (self._cloud.get(config_id) or {}).get("properties") or {}
+        if request.method != "GET":
+            wanted = (await body(request)).get("properties") or {}
+            apart = {**apart, **wanted} if request.method == "PATCH" else wanted
+            self._cloud.put({"id": config_id, "name": "web", "type": f"{SITES}/config", "properties": apart})
+        own = (owner.get("properties") or {}).get("siteConfig") or {}
+        told = {"id": config_id, "name": names[-1], "type": f"{parse(owner['id']).type}/config"}
+        user = {"publishingUsername": f"${'__'.join(names)}"}
+        properties = {**_CONFIGURATION, **user, **own, **apart}
+        return shown({**told, "location": owner.get("location"), "properties": properties})
 
     async def sticky(self, request: Request) -> Response:
         site = require(self._cloud, self._site_id(request))
@@ -266,8 +286,11 @@ class _Apps:
             self._cloud.put({**owner, "_swapped": swapped})
 
     async def operation(self, request: Request) -> Response:
-        owner = require(self._cloud, self._owner_id(request))
-        return progress(request, request.path_params["operation"], shown(self._complete(owner)))
+        done = await tagged(self._shown)(request)
+        return progress(request, request.path_params["operation"], done)
+
+    async def _shown(self, request: Request) -> Response:
+        return shown(self._complete(require(self._cloud, self._owner_id(request))))
 
     # Host names.
 

@@ -1,5 +1,6 @@
 """How our part of the rehearsal's Azure speaks: routes without regard to letter case, error bodies, faults."""
 
+import hashlib
 import json
 import re
 import time
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from workspace.rehearsal import behaviour
+from workspace.rehearsal import arm_answers, behaviour
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 
 GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
@@ -37,10 +38,25 @@ def route(path: str, methods: Sequence[str], endpoint: Endpoint) -> Route:
             return await endpoint(request)
         except Refusal as refusal:
             return refusal.response
+        except arm_answers.Refusal as refusal:
+            return refusal.response()
 
     made = Route(path, answer, methods=list(methods))
     made.path_regex = re.compile(made.path_regex.pattern, re.IGNORECASE)
     return made
+
+
+def tagged(endpoint: Endpoint) -> Endpoint:
+    """The same endpoint, whose good answers carry the ETag that App Service puts on what it shows of sites."""
+
+    async def answer(request: Request) -> Response:
+        told = await endpoint(request)
+        if told.status_code in (200, 202):
+            digest = hashlib.sha256(bytes(told.body) or request.url.path.encode()).hexdigest()
+            told.headers["ETag"] = f'"1D{digest[:13].upper()}"'
+        return told
+
+    return answer
 
 
 async def body(request: Request) -> dict[str, Any]:

@@ -31,8 +31,8 @@ _NO_ZIP = "End of Central Directory record could not be found."
 _ARM_STATUS = {BUILDING: "BuildInProgress", SUCCESS: "RuntimeSuccessful", FAILED: "BuildFailed"}
 
 
-def routes(cloud: Cloud, faults: Faults, contents: Contents, *, seconds: float = 0.05) -> list[Route]:
-    """Kudu under `/scm/{site}/…`, and ARM's view of its deployments. A deployment takes so many seconds."""
+def routes(cloud: Cloud, faults: Faults, contents: Contents, *, seconds: Callable[[], float]) -> list[Route]:
+    """Kudu under `/scm/{site}/…`, and ARM's view of its deployments. `seconds` says how long one takes."""
     kudu = _Kudu(cloud, faults, contents, seconds)
     site = GROUP + "/providers/Microsoft.Web/sites/{site}"
     scm = "/scm/{label}/api"
@@ -49,12 +49,16 @@ def routes(cloud: Cloud, faults: Faults, contents: Contents, *, seconds: float =
 
 
 class _Kudu:
-    def __init__(self, cloud: Cloud, faults: Faults, contents: Contents, seconds: float) -> None:
+    def __init__(self, cloud: Cloud, faults: Faults, contents: Contents, seconds: Callable[[], float]) -> None:
         self._cloud = cloud
         self._faults = faults
         self._contents = contents
-        self._seconds = seconds
+        self._pace = seconds
         self._asked: set[str] = set()
+
+    @property
+    def _seconds(self) -> float:
+        return self._pace()
 
     async def deploy(self, request: Request) -> Response:
         owner = self._owner(request)

@@ -5,12 +5,14 @@ import hashlib
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from workspace.rehearsal import arm_rules
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.web_answers import (
@@ -38,8 +40,8 @@ _FETCH_SECONDS = 10
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
-def routes(cloud: Cloud, faults: Faults, contents: Contents, *, seconds: float = 0.05) -> list[Route]:
-    """What Resource Manager answers for static sites. An upload and a domain take so many seconds each."""
+def routes(cloud: Cloud, faults: Faults, contents: Contents, *, seconds: Callable[[], float]) -> list[Route]:
+    """What Resource Manager answers for static sites. `seconds` says how long an upload or a domain takes."""
     sites = _StaticSites(cloud, faults, contents, seconds)
     home = GROUP + "/providers/Microsoft.Web/staticSites"
     return [
@@ -57,11 +59,15 @@ def routes(cloud: Cloud, faults: Faults, contents: Contents, *, seconds: float =
 
 
 class _StaticSites:
-    def __init__(self, cloud: Cloud, faults: Faults, contents: Contents, seconds: float) -> None:
+    def __init__(self, cloud: Cloud, faults: Faults, contents: Contents, seconds: Callable[[], float]) -> None:
         self._cloud = cloud
         self._faults = faults
         self._contents = contents
-        self._seconds = seconds
+        self._pace = seconds
+
+    @property
+    def _seconds(self) -> float:
+        return self._pace()
 
     async def list(self, request: Request) -> Response:
         return listed(list(self._cloud.under(group_of(request), STATIC_SITES)))
@@ -75,6 +81,7 @@ class _StaticSites:
         require_group(self._cloud, request)
         wanted = await body(request)
         found = self._cloud.get(site_id) if request.method == "PUT" else require(self._cloud, site_id)
+        arm_rules.check(self._cloud, site_id, wanted, found)
         properties = {**((found or {}).get("properties") or {}), **(wanted.get("properties") or {})}
         kept = keep(
             self._cloud, {**(found or {}), **wanted, "id": site_id, "type": STATIC_SITES, "properties": properties}

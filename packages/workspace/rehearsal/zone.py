@@ -10,20 +10,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from workspace.rehearsal import behaviour
+from workspace.rehearsal import arm_rules, behaviour
+from workspace.rehearsal.arm_answers import paged
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.web_answers import (
     GROUP,
     Refusal,
     bare,
+    base,
     body,
     group_of,
     listed,
+    operation,
+    progress,
     require,
     require_group,
     route,
     shown,
+    visible,
     wrapped,
 )
 
@@ -42,6 +47,11 @@ _KEYS = {
     "CAA": "caaRecords",
 }
 _VALUES = {"A": "ipv4Address", "AAAA": "ipv6Address", "NS": "nsdname", "PTR": "ptrdname"}
+_SEVERAL = {
+    "CAA": ("flags", "tag", "value"),
+    "MX": ("preference", "exchange"),
+    "SRV": ("priority", "weight", "port", "target"),
+}
 _ZONE = GROUP + "/providers/Microsoft.Network/dnsZones/{zone}"
 
 
@@ -98,6 +108,7 @@ def routes(cloud: Cloud, _: Faults) -> list[Route]:
         route(_ZONE, ["GET", "PUT", "PATCH", "DELETE"], zones.zone),
         route(_ZONE + "/all", ["GET"], zones.list_records),
         route(_ZONE + "/recordsets", ["GET"], zones.list_records),
+        route(_ZONE + "/operationresults/{operation}", ["GET"], zones.operation),
         route(_ZONE + "/{kind}", ["GET"], zones.list_records),
         route(_ZONE + "/{kind}/{name:path}", ["GET", "PUT", "PATCH", "DELETE"], zones.record),
     ]
@@ -120,8 +131,21 @@ class _Zones:
             found = self._counted(require(self._cloud, zone_id))
             return shown(found, ETag=found["etag"])
         if request.method == "DELETE":
-            return Response(status_code=200 if self._cloud.delete(zone_id) else 204)
+            return self._delete_zone(request, zone_id)
         return self._put_zone(request, zone_id, await body(request))
+
+    def _delete_zone(self, request: Request, zone_id: str) -> Response:
+        """A zone goes with all its records; If-Match keeps one that somebody has changed."""
+        found = self._cloud.get(zone_id)
+        if found is None:
+            return Response(status_code=204)
+        self._guard(request, self._counted(found), f"Zone {request.path_params['zone']}")
+        self._cloud.delete(zone_id)
+        where = f"{base(request)}{zone_id}/operationresults/{operation(request, 0)}"
+        return Response(status_code=202, headers={"Location": f"{where}?{request.url.query}", "Retry-After": "0"})
+
+    async def operation(self, request: Request) -> Response:
+        return progress(request, request.path_params["operation"], Response(status_code=200))
 
     def _put_zone(self, request: Request, zone_id: str, wanted: dict[str, Any]) -> Response:
         require_group(self._cloud, request)
@@ -130,7 +154,8 @@ class _Zones:
             require(self._cloud, zone_id)
         if "." not in name or " " in name:
             raise Refusal(bare(400, "BadRequest", f"The domain name '{name.lower()}' is invalid."))
-        self._guard(request, found, f"Zone {name}")
+        self._guard(request, self._counted(found) if found else None, f"Zone {name}")
+        arm_rules.check(self._cloud, zone_id, wanted, found)
         resource = {
             **(found or {}),
             "id": zone_id,
@@ -150,7 +175,13 @@ class _Zones:
             raise Refusal(bare(400, "BadRequest", f"The record type '{kind}' is not supported."))
         found = [self._complete(each) for each in self._cloud.under(zone["id"]) if record_of(each)]
         every = [*self._builtin(zone, found), *found]
-        return listed([each for each in every if not kind or each["type"].upper().endswith(f"/{kind}")])
+        ending = request.query_params.get("$recordsetnamesuffix", "").lower()
+        chosen = [
+            each
+            for each in every
+            if (not kind or each["type"].upper().endswith(f"/{kind}")) and str(each["name"]).lower().endswith(ending)
+        ]
+        return paged(request, [visible(each) for each in chosen])
 
     async def record(self, request: Request) -> Response:
         zone = self._require_zone(request)
@@ -303,6 +334,8 @@ def _plain(kind: str, found: Any) -> tuple[str, ...]:
         return (str(found["cname"]),) if found and found.get("cname") else ()
     if kind == "TXT":
         return tuple("".join(each.get("value") or ()) for each in found or ())
+    if kind in _SEVERAL:
+        return tuple(" ".join(str(each.get(part, "")) for part in _SEVERAL[kind]) for each in found or ())
     if kind in _VALUES:
         return tuple(str(each.get(_VALUES[kind])) for each in found or ())
     return ()
