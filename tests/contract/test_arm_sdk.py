@@ -523,8 +523,15 @@ def deployments(world: World) -> Iterator[Any]:
 def test_a_name_is_not_used_twice_while_its_deployment_runs_and_again_afterwards(
     world: World, deployments: Any
 ) -> None:
-    world.faulty({"subject": "PUT Microsoft.ManagedIdentity/*", "how": "never-ending", "times": 1})
-    deployments.begin_create_or_update("g", "d", deployed(IDENTITY))
+    world.faulty({"subject": "PUT Microsoft.Network/*", "how": "never-ending", "times": 1})
+    network = {
+        "type": "Microsoft.Network/virtualNetworks",
+        "apiVersion": "2024-05-01",
+        "name": "v",
+        "location": REGION,
+        "properties": {},
+    }
+    deployments.begin_create_or_update("g", "d", deployed(network))
     again = lambda: deployments.begin_create_or_update("g", "d", deployed())  # noqa: E731 - asked twice
     assert world.refused(again) == (409, "DeploymentActive")
     deployments.cancel("g", "d")

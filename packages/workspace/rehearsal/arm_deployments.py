@@ -130,8 +130,8 @@ class Deployments:
             return self._status(scope, name)
         if action == "operations":
             return self.operations(request, scope, name)
-        if action == "exporttemplate":
-            return JSONResponse({"template": self._found(scope, name).get("_template", {})})
+        if action == "exporttemplate" and (template := self._found(scope, name).get("_template")):
+            return JSONResponse({"template": template})
         if action:
             raise arm_answers.unknown_type(f"{DEPLOYMENTS}/{action}", request.query_params["api-version"])
         return self._one(request, scope, name, body, fault)
