@@ -114,7 +114,9 @@ class Judged:
 
 
 def _complaint(exchange: Exchange, fitting: list[Operation]) -> str:
-    goes_on = bool(exchange.headers.keys() & {"location", "azure-asyncoperation"})
+    # a 201 may name where the new thing is: that is no operation
+    is_home = exchange.status == 201 and exchange.path.lower() in exchange.headers.get("location", "").lower()
+    goes_on = "azure-asyncoperation" in exchange.headers or ("location" in exchange.headers and not is_home)
     if exchange.status < 400 and not any(exchange.status in each.statuses for each in fitting):
         return f"{exchange.method} {exchange.path} may not answer {exchange.status}"
     if goes_on and not any(each.is_long_running for each in fitting):
