@@ -61,6 +61,11 @@ class Addresses(BaseModel):
     )
     poll_seconds: float = Field(default=5.0, description="Longest pause between two looks at a long operation.")
 
+    deadline_seconds: float | None = Field(
+        default=None, description="How long a node waits for something, where it does not say; none: as its kind does."
+    )
+    deadlines: dict[str, float] = Field(default_factory=dict, description="The same for single nodes, by name.")
+
     def facts(self) -> dict[str, Any]:
         """What settings may read of the target, as plain values."""
         return self.model_dump(mode="json")

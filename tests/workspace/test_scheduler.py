@@ -1,6 +1,7 @@
 """Running a plan without Prefect: order, patience, failure and being stopped."""
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from workspace import ending, scheduler
 from workspace.environment import Environment
-from workspace.errors import Broken, Refused, Unsettled
+from workspace.errors import Broken, Overdue, Refused, Unsettled
 from workspace.execution import Execution
 from workspace.ledger import Event, Ledger
 from workspace.node import Kind, Node, Stage
@@ -48,8 +49,12 @@ class Scripted:
             raise Refused(wants["refuses"])
         if "surprises" in wants:
             raise KeyError(wants["surprises"])
+        if "overdue" in wants:
+            raise Overdue(wants["overdue"])
         if self.applied.count(name) <= wants.get("unsettled", 0):
-            raise Unsettled(f"{name} is not ready yet")
+            unsettled = Unsettled(f"{name} is not ready yet")
+            unsettled.after = wants.get("after", 0.0)
+            raise unsettled
         return Result(Outcome.CHANGED, f"made {name}")
 
     def verify(self, work: Work, result: Result, outside: Any) -> Result:
@@ -109,6 +114,7 @@ def test_a_failure_blocks_its_dependants_and_nothing_else(tmp_path: Path) -> Non
     [
         ({"unsettled": 3}, 4, "changed"),
         ({"unsettled": 9}, 4, "unknown"),
+        ({"overdue": "it had its time"}, 1, "unknown"),
         ({"fails": "it said no"}, 1, "failed"),
         ({"refuses": "it is wrong"}, 1, "failed"),
         ({"surprises": "hunter2"}, 1, "failed"),
@@ -120,6 +126,13 @@ def test_only_what_is_not_ready_is_tried_again(
     run, kind = settled([node("a", **settings)], tmp_path)
     assert (kind.applied.count("a"), str(run.results["a"].outcome)) == (tries, outcome)
     assert "hunter2" not in run.results["a"].detail
+
+
+def test_whoever_asks_for_more_time_is_given_it(tmp_path: Path) -> None:
+    began = time.monotonic()
+    run, _ = settled([node("a", unsettled=2, after=0.2)], tmp_path)
+    assert outcomes(run) == {"a": "changed"}
+    assert time.monotonic() - began >= 0.4
 
 
 def test_each_try_says_in_the_ledger_why_it_was_not_the_last(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 
 from workspace import diagnosis, management
 from workspace.diagnosis import Diagnosis
-from workspace.errors import Broken, Refused, Unsettled
+from workspace.errors import Broken, Overdue, Refused, Unsettled
 from workspace.work import say_nothing
 
 AZURE = "https://management.azure.com"
@@ -340,7 +340,11 @@ class Arm:
         try:
             _Scope(self._deployments, group).create(name, body)
         except AzureError as error:
-            if "deploymentactive" not in diagnosis.of(error).codes:
+            codes = diagnosis.of(error).codes
+            if "resourcegroupnotfound" in codes and self.group(group) is not None:
+                # A group that was just made may take a while to be known everywhere.
+                raise Unsettled(f"{_about(group, name)}: the group is not known everywhere yet") from error
+            if "deploymentactive" not in codes:
                 raise diagnosis.explain(_about(group, name), error) from error
             say(f"{_about(group, name)} was started by somebody else: waiting for it")
         else:
@@ -362,7 +366,7 @@ class Arm:
             if failures > _PATIENCE_WHILE_POLLING:
                 raise Unsettled(f"{_about(group, name)} may still run: its state could not be read {failures} times")
             if time.monotonic() > deadline:
-                raise Unsettled(f"{_about(group, name)} still runs after {seconds:g} s: run again to wait for it")
+                raise Overdue(f"{_about(group, name)} still runs after {seconds:g} s: run again to wait for it")
             told = self._tell_progress(group, name, say, told)
             time.sleep(pause)
             pause = min(pause * 1.5, self._pause * _SLOWEST)
@@ -478,7 +482,7 @@ def _wait(poller: LROPoller[Any], what: str, deadline_seconds: float) -> Any:
     """The result of a long-running operation once it says that it succeeded; the poller alone does not tell."""
     poller.wait(deadline_seconds)
     if not poller.done():
-        raise Unsettled(f"{what} has not ended after {deadline_seconds:g} s: run again")
+        raise Overdue(f"{what} has not ended after {deadline_seconds:g} s: run again")
     result = poller.result()
     if poller.status().lower() not in ("succeeded", "completed"):
         raise Broken(f"{what} ended as {poller.status()}")

@@ -13,7 +13,7 @@ from azure.core.polling import LROPoller
 from azure.mgmt.web import WebSiteManagementClient, models
 
 from workspace import diagnosis, management
-from workspace.errors import Broken, Unsettled
+from workspace.errors import Broken, Overdue, Unsettled
 from workspace.work import say_nothing
 
 _MARK = "MYSTIRA_WORKSPACE_PACKAGE"
@@ -153,7 +153,7 @@ class StaticSite:
             if found.token or found.is_ready:
                 return found.token
             if time.monotonic() + pause > deadline:
-                raise Unsettled(f"Azure gave no token for {host} of {name} within {deadline_seconds:.0f} s.")
+                raise Overdue(f"Azure gave no token for {host} of {name} within {deadline_seconds:.0f} s.")
             time.sleep(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 
@@ -179,7 +179,7 @@ class StaticSite:
                 raise Unsettled(f"Azure could not prove that {host} belongs to {name}: {found.error or found.status}")
             if time.monotonic() + pause > deadline:
                 record = f" It waits for a TXT record with {found.token}." if found.token else ""
-                raise Unsettled(f"{host} of {name} is still {found.status} after {deadline_seconds:.0f} s.{record}")
+                raise Overdue(f"{host} of {name} is still {found.status} after {deadline_seconds:.0f} s.{record}")
             if found.status != told:
                 told = found.status
                 say(f"{host}: {told}")
