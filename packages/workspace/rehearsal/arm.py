@@ -77,12 +77,12 @@ class Arm:
         self._faults = faults
         self._tenant = tenant
         self._subscription = subscription
-        self.identity = Identity(tenant=tenant, client_id=client_id, client_secret=client_secret)
+        self.identity = Identity(tenant=tenant, client_id=client_id, client_secret=client_secret, faults=faults)
         self.exchanges: deque[Exchange] = deque(maxlen=_MOST_EXCHANGES)
         self._operations = Operations()
         self._resources = Resources(cloud, self._operations, subscription, deployment_seconds, kubeconfig)
         self._deployments = Deployments(
-            cloud, self._resources, self._operations, evaluator, self._send, deployment_seconds
+            cloud, self._resources, self._operations, evaluator, self._send, faults, deployment_seconds
         )
         self.app: ASGIApp = _Gate(self._application(extra_routes), self)
 
@@ -119,7 +119,7 @@ class Arm:
     async def _send(self, method: str, path: str, body: Json | None) -> tuple[int, Any, Mapping[str, str]]:
         """A request of the deployment engine to the stand-in itself, through the same door as everybody's."""
         transport = httpx.ASGITransport(app=self.app)
-        headers = {"Authorization": f"Bearer {self.identity.token()}", "x-rehearsal-engine": "deployment"}
+        headers = {"Authorization": f"Bearer {self.identity.token(inside=True)}", "x-rehearsal-engine": "deployment"}
         async with httpx.AsyncClient(transport=transport, base_url=_INSIDE, headers=headers) as client:
             answer = await client.request(method, path, json=body)
         try:
@@ -305,7 +305,7 @@ def _refuse_at_once(fault: Fault) -> None:
     """Raise what this fault makes the front door answer; faults that bite later are left alone."""
     told = fault.details
     status, code, message = _REFUSALS.get(fault.how.lower(), (int(told.get("status", 0)), "", ""))
-    if fault.how.lower() not in _REFUSALS and (fault.how in ("failed", "never-ending") or not status):
+    if fault.how.lower() not in _REFUSALS and (fault.how in _LATER or not status):
         return
     headers = {"Retry-After": str(told.get("retry_after", 1))} if status in (429, 503) else {}
     raise Refusal(
@@ -316,6 +316,7 @@ def _refuse_at_once(fault: Fault) -> None:
     )
 
 
+_LATER = ("failed", "never-ending", "canceled", "unsupported")
 _REFUSALS = {
     "throttle": (
         429,

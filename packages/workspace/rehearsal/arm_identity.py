@@ -17,21 +17,32 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from workspace.rehearsal.arm_answers import Refusal
+from workspace.rehearsal.faults import Faults
 
 
 class Identity:
-    """One tenant with one client; `token_seconds` is how long a token is good."""
+    """One tenant with one client; `token_seconds` is how long a token is good.
 
-    def __init__(self, *, tenant: str, client_id: str, client_secret: str, token_seconds: float = 3599) -> None:
+    Faults have the point `identity`. Of the subject `token`: `short` (a token is good for so many `seconds` and says
+    so), `expired-secret`, `unavailable`. Of the subject `sign-in`: `revoked`, no token from before is taken any more.
+    """
+
+    def __init__(
+        self, *, tenant: str, client_id: str, client_secret: str, faults: Faults, token_seconds: float = 3599
+    ) -> None:
+        self._faults = faults
+        self._revoked = 0.0
         self._tenant = tenant
         self._client_id = client_id
         self._secret = client_secret
         self.token_seconds = token_seconds
 
-    def token(self) -> str:
-        """A fresh token."""
-        ends = int(time.time() + self.token_seconds)
+    def token(self, seconds: float = 0.0, *, inside: bool = False) -> str:
+        """A fresh token; one for use inside the stand-in is never revoked."""
+        now = time.time()
+        ends = int(now + (seconds or self.token_seconds))
         claims = {"aud": "rehearsal", "appid": self._client_id, "tid": self._tenant, "exp": ends}
+        claims["_made"] = float("inf") if inside else now
         payload = ".".join(_encoded(part) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         return f"{payload}.{self._signature(payload)}"
 
@@ -43,7 +54,11 @@ class Identity:
         payload, _, signature = token.rpartition(".")
         if scheme.lower() != "bearer" or not hmac.compare_digest(signature, self._signature(payload)):
             raise _unauthenticated("InvalidAuthenticationToken", "The access token is invalid.", self._tenant)
-        if (ends := _decoded(payload.split(".")[1])["exp"]) < time.time():
+        claims = _decoded(payload.split(".")[1])
+        if self._faults.find("identity", "sign-in"):
+            self._revoked = time.time()
+        if (ends := claims["exp"]) < time.time() or claims["_made"] < self._revoked:
+            ends = min(ends, int(time.time()))
             text = f"The access token expiry UTC time '{_clock(ends)}' is earlier than current UTC time."
             raise _unauthenticated("ExpiredAuthenticationToken", text, self._tenant)
 
@@ -102,9 +117,20 @@ class Identity:
         if form.get("grant_type") != "client_credentials":
             text = f"AADSTS70003: The app requested an unsupported grant type '{form.get('grant_type')}'."
             return _oauth_error(400, "unsupported_grant_type", text, 70003)
-        seconds = int(self.token_seconds)
+        fault = self._faults.find("identity", "token")
+        if fault and fault.how in _FAILURES:
+            return _oauth_error(*_FAILURES[fault.how])
+        seconds = int(fault.details.get("seconds", 2)) if fault else int(self.token_seconds)
         life = {"expires_in": seconds, "ext_expires_in": seconds}
-        return JSONResponse({"token_type": "Bearer", **life, "access_token": self.token()})
+        return JSONResponse({"token_type": "Bearer", **life, "access_token": self.token(seconds)})
+
+
+_ENDED = "AADSTS7000222: The provided client secret keys for app 'rehearsal' are expired."
+_UNAVAILABLE = "AADSTS90033: A transient error has occurred. Please try again."
+_FAILURES = {
+    "expired-secret": (401, "invalid_client", _ENDED, 7000222),
+    "unavailable": (503, "temporarily_unavailable", _UNAVAILABLE, 90033),
+}
 
 
 def _encoded(part: dict[str, Any]) -> str:

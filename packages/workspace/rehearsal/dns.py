@@ -62,7 +62,7 @@ class Dns:
         self._history: dict[str, list[_Change]] = defaultdict(list)
         self._zones: dict[str, Resource] = {}
         for resource in cloud.all():
-            self._notice(resource["id"], resource, 0.0)
+            self._notice(resource["id"], resource, float("-inf"))
         cloud.listen(lambda resource_id, resource: self._notice(resource_id, resource, time.monotonic()))
         self._pairs = [
             _Pair(host, authoritative_port, lambda query: self._answer(query, public=False)),
