@@ -28,6 +28,10 @@ rehearse: $(READY) ## the same without Prefect, Docker and network, in seconds  
 faults: $(READY) ## the faults that can be practised
 	@$(PYTHON) -m deployments.rehearse faults
 
+.PHONY: practice
+practice: $(READY) ## every fault against what is expected under it; `make test` holds one of each kind
+	@$(PYTHON) -m pytest tests/faults --numprocesses $(shell nproc) --dist loadfile
+
 .PHONY: down
 down: $(READY) ## stop what `make promote KEEP=1` left running
 	@$(PYTHON) -m deployments.machine down
@@ -47,7 +51,7 @@ check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what wou
 
 .PHONY: test
 test: check check-definitions quick ## everything a change must pass; below it, its parts
-	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker and not conformance" --ignore tests/definitions --numprocesses $(shell nproc) --dist loadfile
+	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker and not conformance and not thorough" --ignore tests/definitions --numprocesses $(shell nproc) --dist loadfile
 	@$(PYTHON) -m pytest -m "prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
 
 .PHONY: quick

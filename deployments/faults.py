@@ -24,8 +24,21 @@ def put(rehearsal: Path, name: str) -> None:
     if name and name not in faults:
         raise Refused(f"There is no fault {name!r}; there are {', '.join(sorted(faults))}.")
     rehearsal.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (rehearsal / "faults.json").write_text(json.dumps(faults[name] if name else []))
     (rehearsal / MET).unlink(missing_ok=True)
+    (rehearsal / "faults.json").write_text(json.dumps(faults[name] if name else []))
+
+
+def in_force(rehearsal: Path) -> Sequence[Mapping[str, Any]]:
+    """The entries that are in force for the rehearsal in that folder."""
+    file = rehearsal / "faults.json"
+    found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    return found
+
+
+def tell(rehearsal: Path, entry: Mapping[str, Any]) -> None:
+    """Note that a fault was met."""
+    with (rehearsal / MET).open("a") as file:
+        file.write(json.dumps({name: entry[name] for name in ("point", "subject", "how")}) + "\n")
 
 
 def met(rehearsal: Path) -> Counter[str]:

@@ -96,8 +96,27 @@ class Machine:
             progress.follow(ledger, run, seen, watched, console, lambda: self._look_after(run, watched))
         return watched
 
+    def practise(self, watched: Watched) -> None:
+        """Kill the process that a fault in force names, once so many nodes of its environment are settled."""
+        folder = self.state / "rehearsal"
+        for entry in faults.in_force(folder):
+            is_here = entry["point"] == "process" and entry["environment"] == watched.environment
+            if is_here and len(watched.outcomes) >= entry["after"]:
+                for process in self._running:
+                    if process.name == entry["subject"] and process.alive:
+                        process.kill()
+                        faults.tell(folder, entry)
+
     def _look_after(self, run: str, watched: Watched) -> None:
         """Raise when the run cannot go on: a process of ours is gone, or Prefect says it ended without our ledger."""
+        self.practise(watched)
+        self.refuse_losses(watched)
+        state = self._state_of(run)
+        if state.get("type") in ("FAILED", "CRASHED", "CANCELLED") and watched.ended is None:
+            watched.ended = {"success": False, "sentence": state.get("message") or f"the run ended {state['type']}"}
+
+    def refuse_losses(self, watched: Watched) -> None:
+        """Raise when a process of ours is gone, with what to do."""
         for process in self._running:
             if not process.alive:
                 raise Broken(
@@ -105,9 +124,6 @@ class Machine:
                     f"What is done is in the ledger and is not done again: run `make promote` once more. "
                     f"Its log: {process.log}"
                 )
-        state = self._state_of(run)
-        if state.get("type") in ("FAILED", "CRASHED", "CANCELLED") and watched.ended is None:
-            watched.ended = {"success": False, "sentence": state.get("message") or f"the run ended {state['type']}"}
 
     def _state_of(self, run: str) -> dict[str, Any]:
         try:

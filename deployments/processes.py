@@ -35,6 +35,14 @@ class Process:
         """True while this very process runs; a later one that was given the same pid does not count."""
         return bool(self.began) and _began(self.pid) == self.began
 
+    def kill(self) -> None:
+        """End it at once, as a crash would; what it started is left to itself."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGKILL)
+        while self.alive:
+            _reap(self.pid)
+            time.sleep(0.01)
+
     def end(self) -> None:
         """Ask it to stop, wait, then insist; then the same for what it started and left behind."""
         below = self._below() if self.alive else []

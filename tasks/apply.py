@@ -1,5 +1,6 @@
 """Bring one node to what it should be, and see that it is."""
 
+import asyncio
 from typing import Any
 
 from prefect import task
@@ -7,14 +8,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
-from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
+from workspace.errors import Broken, Overdue, Refused, Unsettled, WorkspaceError
 from workspace.ledger import Event
 from workspace.work import Result
 
 from tasks.patience import is_unsettled
 from tasks.step import Step
 
-_FAILURES = {failure.__name__: failure for failure in (Refused, Unsettled, Broken)}
+_FAILURES = {failure.__name__: failure for failure in (Refused, Overdue, Unsettled, Broken)}
 
 
 async def node(step: Step, name: str) -> Result:
@@ -53,9 +54,16 @@ async def _apply(step: Step, name: str) -> State[Any]:
         result = await step.threads.run(step.execution.apply, name, say)
     except WorkspaceError as error:
         say(str(error))
-        return Failed(name=type(error).__name__, message=str(error))
+        if isinstance(error, Unsettled):
+            await asyncio.sleep(error.after)
+        return Failed(name=_word_for(error), message=str(error))
     ending = Completed if result.outcome.is_success else Failed
     return ending(name=str(result.outcome).capitalize(), message=result.detail)
+
+
+def _word_for(error: WorkspaceError) -> str:
+    """The word of the vocabulary, whatever a client calls its own kind of it."""
+    return next((word for word, failure in _FAILURES.items() if isinstance(error, failure)), Broken.__name__)
 
 
 @task(name="blocked", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)

@@ -65,6 +65,11 @@ class Addresses(BaseModel):
     )
     poll_seconds: float = Field(default=5.0, description="Longest pause between two looks at a long operation.")
 
+    deadline_seconds: float | None = Field(
+        default=None, description="How long a node waits for something, where it does not say; none: as its kind does."
+    )
+    deadlines: dict[str, float] = Field(default_factory=dict, description="The same for single nodes, by name.")
+
     @model_validator(mode="after")
     def _keeps_stand_ins_at_home(self) -> Self:
         """A plugin that stands in is for a rehearsal: with Azure's own address it would write states about nothing."""

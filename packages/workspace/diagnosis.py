@@ -16,6 +16,7 @@ from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 
 _MOST_LEVELS = 60
 _MOST_CHARACTERS = 600
+_LONGEST_WAIT_SECONDS = 300.0
 _WRAPPERS = ("error", "odata.error", "statusmessage")
 _FOLDERS = ("properties",)
 _ENTITY = "errorentity"
@@ -24,6 +25,7 @@ _ACTION = re.compile(r"action(?:\(s\))? '(?P<action>[^']+)'")
 _SCOPE = re.compile(r"scope(?:\(s\))? '(?P<scope>[^']+)'")
 _POOL = re.compile(r"host='(?P<host>[^']+)', port=(?P<port>\d+)")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([\w .,-]+)")
+_PASSES = re.compile(r"HTTP Error: (408|429|5\d\d)|temporarily_unavailable|AADSTS90033", re.IGNORECASE)
 _POLICY = re.compile(r'"policyAssignment":\s*\{\s*"name":\s*"(?P<name>[^"]+)"')
 _HIDDEN = "(hidden)"
 _SECRETS = (
@@ -400,6 +402,8 @@ def explain(what: str, error: Exception) -> WorkspaceError:
         return _explain_answer(what, error, response)
     said = without_secrets(" ".join(str(getattr(error, "message", "") or error).split()))[:_MOST_CHARACTERS]
     if type(error).__name__ in ("ClientAuthenticationError", "CredentialUnavailableError"):
+        if _PASSES.search(said):
+            return Unsettled(f"{what}: whoever hands out tokens cannot answer now: {said.rstrip('.')}")
         return Broken(
             f"{what}: no credential that is accepted: {said.rstrip('.')}. Sign in, or check the identity file"
         )
@@ -428,7 +432,16 @@ def _explain_answer(what: str, error: Exception, response: object) -> WorkspaceE
     if found.status < 400 and not any(cause.code for cause in found.causes):
         said = without_secrets(" ".join(str(getattr(error, "message", "") or error).split()))
         return Broken(f"{what}: the answer makes no sense (HTTP {found.status}): {said[:200].rstrip('.')}")
-    return found.error(what)
+    told = found.error(what)
+    if isinstance(told, Unsettled):
+        told.after = asked_to_wait(getattr(response, "headers", None) or {})
+    return told
+
+
+def asked_to_wait(headers: Mapping[str, str]) -> float:
+    """The seconds in `Retry-After`, at most five minutes; 0 where it names none. Azure writes seconds, never a date."""
+    said = next((str(value) for name, value in headers.items() if name.lower() == "retry-after"), "")
+    return min(float(said), _LONGEST_WAIT_SECONDS) if said.replace(".", "", 1).isdigit() else 0.0
 
 
 def _body(response: Any) -> str:

@@ -143,9 +143,17 @@ class Execution:
         directory = self._state / "work" / self.place / node.id
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         settings = relocated(inputs.fill(node, {**self._below, **given}), self._replaced)
+        if (deadline := self._deadline(node)) is not None:
+            settings.setdefault("deadline_seconds", deadline)
         carried = self.plan.carried.get(node.id, "")
         kept = self.definitions.root if self.definitions else None
         return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept)
+
+    def _deadline(self, node: Node) -> float | None:
+        """How long the target lets a node wait that does not say so itself."""
+        target = self._below[TARGET]
+        told: float | None = (target.get("deadlines") or {}).get(node.id, target.get("deadline_seconds"))
+        return told
 
     def _given(self) -> inputs.Gives:
         with self._lock:

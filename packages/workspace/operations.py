@@ -32,7 +32,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.core.polling.arm_polling import AzureAsyncOperationPolling, BodyContentPolling
 
 from workspace import diagnosis
-from workspace.errors import Broken, Unsettled, WorkspaceError
+from workspace.errors import Broken, Overdue, Unsettled, WorkspaceError
 from workspace.work import say_nothing
 
 Say = Callable[[str], None]
@@ -226,7 +226,7 @@ class _Following:
             if state != told:
                 told = state
                 self._say(f"{self._what}: {state}")
-        raise Unsettled(
+        raise Overdue(
             f"{self._what} has not ended after {self._pace.seconds:g} s (last: {self._why or state}): run again"
         )
 
@@ -244,7 +244,7 @@ class _Following:
             answer = self._ask(where)
             if answer is not None and answer.status_code != _ACCEPTED:
                 return answer
-        raise Unsettled(f"{self._what} ended well, but what came of it could not be read: {self._why or 'not ready'}")
+        raise Overdue(f"{self._what} ended well, but what came of it could not be read: {self._why or 'not ready'}")
 
     def _ask(self, where: str) -> HttpResponse | None:
         """The answer at an address; None where it could not be had this time, which may happen a few times in a row."""

@@ -74,6 +74,7 @@ _AT_REST = {
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
 }
+_PULL = re.compile(r'^Back-off pulling image "(?P<image>[^"]+)": .*failed to resolve reference "[^"]+": (?P<why>.+)$')
 _FATAL_WAITS: Mapping[str, float] = {
     "CrashLoopBackOff": 0.0,
     "ImagePullBackOff": 0.0,
@@ -149,9 +150,10 @@ def _deployment(thing: Object) -> Verdict:
     if _spec(thing).get("paused"):
         return _fails("is paused; nothing rolls out until it is resumed")
     progress = _condition(thing, "Progressing")
-    if progress.get("reason") == "ProgressDeadlineExceeded":
-        return _fails(f"exceeded its progress deadline: {progress.get('message', '')}")
     refused = _replica_failure(thing)
+    if progress.get("reason") == "ProgressDeadlineExceeded":
+        why = f"; {refused.reason}" if refused else ""
+        return _fails(f"exceeded its progress deadline: {progress.get('message', '')}{why}")
     if refused:
         return refused
     updated, total, available = (_count(status, key) for key in ("updatedReplicas", "replicas", "availableReplicas"))
@@ -417,10 +419,19 @@ def _container_trouble(thing: Object) -> Verdict | None:
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason", "")
         if reason in _FATAL_WAITS:
-            said = ": ".join(each for each in (waiting.get("message"), _last_words(container)) if each)
+            message = _unpacked(str(waiting.get("message") or ""))
+            said = ": ".join(each for each in (message, _last_words(container)) if each)
             name = container.get("name", "")
             return _fails(f"container {name} is in {reason}" + (f": {said}" if said else ""), _FATAL_WAITS[reason])
     return None
+
+
+def _unpacked(message: str) -> str:
+    """What a kubelet says about a pull without the layers around it, each of which names the image again."""
+    found = _PULL.search(message)
+    if not found:
+        return message
+    return f"{found['image']}: {found['why'].removeprefix(found['image'] + ': ')}"
 
 
 def _containers(thing: Object) -> Iterator[Mapping[str, Any]]:

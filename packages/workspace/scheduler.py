@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from workspace import graph
-from workspace.errors import Broken, Unsettled, WorkspaceError
+from workspace.errors import Broken, Overdue, Unsettled, WorkspaceError
 from workspace.execution import Execution
 from workspace.ledger import Event
 from workspace.work import Certainty, Preview
@@ -45,9 +45,10 @@ def expected(execution: Execution, name: str) -> Preview:
 def settle(execution: Execution, patience: Patience) -> None:
     """Bring every node to its outcome; returns when each has one.
 
-    What is not ready is tried again after each delay, what is refused or broken never. When a node fails its dependants
-    are blocked and everything independent goes on. Among nodes that could start, the one with the longest way behind it
-    goes first. Broken when it was halted: what is at work then finishes and is recorded, and nothing more starts.
+    What is not ready is tried again after each delay, or later where the other side asks for that; what is refused,
+    broken or overdue never. When a node fails its dependants are blocked and everything independent goes on. Among
+    nodes that could start, the one with the longest way behind it goes first. Broken when it was halted: what is at
+    work then finishes and is recorded, and nothing more starts.
     """
     needs, ways = execution.plan.needs, graph.ways(execution.plan.needs)
     waiting = set(needs)
@@ -93,7 +94,9 @@ def _patiently(execution: Execution, name: str, patience: Patience) -> None:
         except WorkspaceError as error:
             say(str(error))
             delay = next(delays, None)
-            if delay is None or not isinstance(error, Unsettled) or patience.halt.wait(delay):
+            if delay is None or not isinstance(error, Unsettled) or isinstance(error, Overdue):
+                raise
+            if patience.halt.wait(max(delay, error.after)):
                 raise
         else:
             return

@@ -36,7 +36,9 @@ def error(summary: str, detail: str = "", address: str = "") -> Diagnostic:
         ("plan", error("reading Key Vault", "unexpected status 429 (429 Too Many Requests)"), Unsettled),
         ("plan", error("retrieving Subnet: unexpected status 403 with error: AuthorizationFailed: no"), Broken),
         ("apply", error("A resource with the ID x already exists", address="azurerm_subnet.aks"), Broken),
-        ("apply", error("creating Redis: unexpected status 429"), Broken),
+        ("apply", error("creating Redis: unexpected status 429"), Unsettled),
+        ("apply", error("creating Redis: 409 with error: AnotherOperationInProgress"), Unsettled),
+        ("apply", error("creating Redis: context deadline exceeded"), Broken),
     ],
 )
 def test_an_error_gets_its_verdict(doing: str, told: Diagnostic, verdict: type[Exception]) -> None:

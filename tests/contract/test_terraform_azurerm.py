@@ -185,7 +185,7 @@ def test_what_exists_is_refused_or_taken_over(rehearsal: Rehearsal) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("how", "said"), [("Quota", "QuotaExceeded"), ("Crash", "Plugin error|error from plugin")])
+@pytest.mark.parametrize(("how", "said"), [("Quota", "QuotaExceeded"), ("Crash", "Plugin did not respond")])
 def test_a_fault_in_azure_breaks_the_apply_and_the_next_run_mends_it(rehearsal: Rehearsal, how: str, said: str) -> None:
     one = stack(rehearsal, f"mystira-{how.lower()}")
     digest = one.plan().digest

@@ -5,10 +5,12 @@ import stat
 from pathlib import Path
 
 import pytest
-from workspace.errors import Refused
+from workspace.errors import Broken, Refused
 
 import deployments
+from deployments import faults, processes
 from deployments.machine import Machine
+from deployments.progress import Watched
 
 FAULTS = json.loads((deployments.SOURCES / "deployments/faults.json").read_text())
 
@@ -35,6 +37,30 @@ def test_a_fault_says_what_it_is_about_and_hits_something(name: str) -> None:
         assert entry["point"]
         assert entry["subject"]
         assert entry["about"]
+
+
+@pytest.mark.parametrize("victim", ["server", "rehearsal", "worker"])
+def test_a_process_is_killed_by_name_in_mid_run_and_told_in_a_sentence(tmp_path: Path, victim: str) -> None:
+    """`server-killed`, `rehearsal-killed` and `worker-killed`, with a stand-in for each process."""
+    machine, watched = Machine(tmp_path), Watched("dev")
+    machine.fault(f"{victim}-killed")
+    machine._running = [
+        processes.start(name, ["sleep", "60"], tmp_path, {}) for name in ("server", "rehearsal", "worker")
+    ]
+    try:
+        machine.practise(watched)
+        machine.refuse_losses(watched)
+        watched.outcomes |= {f"node-{number}": {} for number in range(5)}
+        machine.practise(watched)
+        assert [each.name for each in machine._running if not each.alive] == [victim]
+        with pytest.raises(
+            Broken, match=r"stopped while promote/dev was at work\. What is done is in the ledger and is not"
+        ):
+            machine.refuse_losses(watched)
+        assert faults.met(tmp_path / "rehearsal") == {victim: 1}
+    finally:
+        for process in machine._running:
+            process.end()
 
 
 def test_state_is_private_and_where_it_was_asked_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

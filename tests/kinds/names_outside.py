@@ -11,7 +11,7 @@ from workspace.clients.static_site import Domain
 from workspace.clients.web import Answer
 from workspace.clients.zone import RecordSet, Zone
 from workspace.environment import Environment
-from workspace.errors import Refused, Unsettled
+from workspace.errors import Broken, Refused, Unsettled
 from workspace.node import Kind, Node, Stage
 from workspace.work import Work
 
@@ -95,6 +95,7 @@ class Apps:
     certificates: dict[str, str] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     is_well: bool = True
+    ails: str = ""
     is_there: bool = True
 
     def state(self, _group: str, site: str, slot: str = "") -> State | None:
@@ -128,6 +129,8 @@ class Apps:
         self.done.append(f"warm up {label}")
         if not self.is_well:
             raise Unsettled(f"{label} is not well")
+        if label == self.ails and self.held[""] == NEW:
+            raise Broken(f"{label} did not become well in time.")
 
     def swap(self, _group: str, _site: str, slot: str, *, package: str) -> bool:
         assert self.held[slot] == package

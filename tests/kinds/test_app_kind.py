@@ -65,6 +65,24 @@ def test_a_slot_that_does_not_become_well_never_reaches_the_public(tmp_path: Pat
     assert outside.app_service.held[""] == OLD
 
 
+def test_a_package_that_ails_in_public_is_swapped_back_and_tried_again_by_a_rerun(
+    tmp_path: Path, outside: Outside
+) -> None:
+    node = an_app(tmp_path)
+    outside.app_service.ails = "api"
+
+    with pytest.raises(Broken) as told:
+        app.apply(node, app.preview(node, outside), outside)
+    assert str(told.value) == (
+        f"api did not become well in time; swapped back, so api serves {OLD[:12]} again and staging holds {NEW[:12]}."
+    )
+    assert outside.app_service.held == {"": OLD, "staging": NEW}
+
+    outside.app_service.ails = ""
+    assert app.apply(node, app.preview(node, outside), outside).outcome is Outcome.CHANGED
+    assert outside.app_service.held[""] == NEW
+
+
 def test_without_a_slot_the_package_is_deployed_in_place(tmp_path: Path, outside: Outside) -> None:
     node = an_app(tmp_path, slot="")
 

@@ -22,6 +22,7 @@ def test_a_server_may_be_away_for_a_minute_and_in_a_rehearsal_for_seconds(poll: 
     ("state", "again"),
     [
         (Failed(name="Unsettled"), True),
+        (Failed(name="Overdue"), False),
         (Failed(name="Refused"), False),
         (Failed(name="Broken"), False),
         (Failed(name="Unknown"), False),

@@ -3,13 +3,14 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from evidence import Evidence, index
 from recorded_errors import ABOUT_AZD, BY_ID, EXPECTED, RULES, RULES_ABOUT_AZD
 from workspace import diagnosis
-from workspace.diagnosis import Diagnosis, Verdict, diagnose
+from workspace.diagnosis import Diagnosis, Verdict, diagnose, explain
 from workspace.errors import Broken, Refused, Unsettled
 
 SECRETS = (
@@ -283,3 +284,30 @@ def test_the_token_endpoint_speaks_a_dialect_of_its_own() -> None:
     found = diagnose({"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret."}, 401)
     assert found.code == "invalid_client"
     assert "AADSTS7000215" in str(found)
+
+
+class ClientAuthenticationError(Exception):
+    """As the credential's library calls its failures."""
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("Authentication failed: HTTP Error: 503", Unsettled),
+        ("Authentication failed: AADSTS90033: A transient error has occurred.", Unsettled),
+        ("Authentication failed: AADSTS7000222: The provided client secret keys are expired.", Broken),
+    ],
+)
+def test_a_token_endpoint_that_is_down_passes_and_one_that_says_no_does_not(said: str, error: type[Exception]) -> None:
+    assert type(explain("group x", ClientAuthenticationError(said))) is error
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("86400", 300.0), ("soon", 0.0), (None, 0.0)])
+def test_what_may_pass_carries_how_long_the_other_side_asks_us_to_wait(header: str | None, seconds: float) -> None:
+    headers = {"retry-after": header} if header else {}
+    answer = SimpleNamespace(status_code=429, headers=headers, text=lambda: '{"error": {"code": "TooManyRequests"}}')
+    error = Exception("throttled")
+    error.response = answer  # type: ignore[attr-defined]
+    told = explain("group x", error)
+    assert isinstance(told, Unsettled)
+    assert told.after == seconds

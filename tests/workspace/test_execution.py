@@ -118,6 +118,41 @@ def test_a_release_is_what_images_and_packages_became(tmp_path: Path) -> None:
     assert run.parts == {"web-image": "c-3"}
 
 
+@pytest.mark.parametrize(
+    ("target", "own", "seconds"),
+    [
+        ({}, {}, None),
+        ({"deadline_seconds": 60.0}, {}, 60.0),
+        ({"deadline_seconds": 60.0, "deadlines": {"web": 4.0}}, {}, 4.0),
+        ({"deadline_seconds": 60.0, "deadlines": {"web": 4.0}}, {"deadline_seconds": 9.0}, 9.0),
+    ],
+)
+def test_a_target_says_how_long_a_node_waits_that_does_not_say_so_itself(
+    tmp_path: Path, target: dict[str, Any], own: dict[str, Any], seconds: float | None
+) -> None:
+    seen: list[Any] = []
+
+    class Asking(Things):
+        def preview(self, work: Work, outside: Any) -> Preview:
+            seen.append(work.settings.get("deadline_seconds"))
+            return super().preview(work, outside)
+
+    plan = draw(Environment("dev"), [thing("web", 1, **own)], world={})
+    kinds: Mapping[Kind, Any] = {Kind.PAUSE: Asking({})}
+    run = Execution(
+        plan,
+        run="r",
+        outside=None,
+        ledger=Ledger(tmp_path),
+        kinds=kinds,
+        sources=tmp_path,
+        state=tmp_path,
+        target=target,
+    )
+    run.expect("web")
+    assert seen == [seconds]
+
+
 def test_a_rehearsal_brings_its_own_sources() -> None:
     assert relocated({"source": "app/publish", "n": 1}, {"app/publish": "/r/app"}) == {"source": "/r/app", "n": 1}
     instead = {"Dockerfile": {"dockerfile": "r/Dockerfile", "context": "r"}}

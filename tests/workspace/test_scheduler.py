@@ -1,6 +1,7 @@
 """Running a plan without Prefect: order, patience, failure and being stopped."""
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from workspace import ending, scheduler
 from workspace.environment import Environment
-from workspace.errors import Broken, Refused, Unsettled
+from workspace.errors import Broken, Overdue, Refused, Unsettled
 from workspace.execution import Execution
 from workspace.ledger import Event, Ledger
 from workspace.node import Kind, Node, Stage
@@ -48,8 +49,12 @@ class Scripted:
             raise Refused(wants["refuses"])
         if "surprises" in wants:
             raise KeyError(wants["surprises"])
+        if "overdue" in wants:
+            raise Overdue(wants["overdue"])
         if self.applied.count(name) <= wants.get("unsettled", 0):
-            raise Unsettled(f"{name} is not ready yet")
+            unsettled = Unsettled(f"{name} is not ready yet")
+            unsettled.after = wants.get("after", 0.0)
+            raise unsettled
         return Result(Outcome.CHANGED, f"made {name}")
 
     def verify(self, work: Work, result: Result, outside: Any) -> Result:
@@ -109,6 +114,7 @@ def test_a_failure_blocks_its_dependants_and_nothing_else(tmp_path: Path) -> Non
     [
         ({"unsettled": 3}, 4, "changed"),
         ({"unsettled": 9}, 4, "unknown"),
+        ({"overdue": "it had its time"}, 1, "unknown"),
         ({"fails": "it said no"}, 1, "failed"),
         ({"refuses": "it is wrong"}, 1, "failed"),
         ({"surprises": "hunter2"}, 1, "failed"),
@@ -122,20 +128,29 @@ def test_only_what_is_not_ready_is_tried_again(
     assert "hunter2" not in run.results["a"].detail
 
 
+def test_whoever_asks_for_more_time_is_given_it(tmp_path: Path) -> None:
+    began = time.monotonic()
+    run, _ = settled([node("a", unsettled=2, after=0.2)], tmp_path)
+    assert outcomes(run) == {"a": "changed"}
+    assert time.monotonic() - began >= 0.4
+
+
 def test_each_try_says_in_the_ledger_why_it_was_not_the_last(tmp_path: Path) -> None:
     run, _ = settled([node("a", unsettled=2)], tmp_path)
     lines = [entry.body["line"] for entry in run.ledger.after(0) if entry.event is Event.PROGRESS]
     assert lines == ["a is not ready yet"] * 2
 
 
-def test_among_those_that_could_start_the_longest_way_goes_first(tmp_path: Path) -> None:
+def test_among_those_that_could_start_the_longest_way_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # one at a time: side by side, who is first at work says nothing about who was first in line
+    monkeypatch.setattr(scheduler, "_MOST_THREADS", 1)
     nodes = [node("a"), node("z"), node("y", "z"), node("x", "y")]
-    kind = Scripted()
-    run = execution(nodes, kind, tmp_path)
-    scheduler.settle(run, AT_ONCE)
+    run, kind = settled(nodes, tmp_path)
+    assert kind.applied[0] == "z"
     assert kind.applied.index("z") < kind.applied.index("y") < kind.applied.index("x")
-    began = [entry.node for entry in run.ledger.after(0) if entry.event is Event.INTENT]
-    assert began[0] == "z"
+    assert [entry.node for entry in run.ledger.after(0) if entry.event is Event.INTENT] == kind.applied
 
 
 def test_who_halts_a_run_lets_what_is_at_work_end_and_nothing_more_start(tmp_path: Path) -> None:

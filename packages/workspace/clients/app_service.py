@@ -16,7 +16,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.web import WebSiteManagementClient, models
 
 from workspace import diagnosis, management, operations
-from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
+from workspace.errors import Broken, Overdue, Refused, Unsettled, WorkspaceError
 from workspace.work import say_nothing
 
 _MARK = "mystira-workspace sha256:"
@@ -314,7 +314,7 @@ class AppService:
         for _ in operations.Pace(deadline_seconds, _LONGEST_PAUSE, self._polling):
             if thumbprint := self.certificate(group, host):
                 return thumbprint
-        raise Unsettled(f"The certificate of {host} was not issued within {deadline_seconds:.0f} s.")
+        raise Overdue(f"The certificate of {host} was not issued within {deadline_seconds:.0f} s.")
 
     def secure(self, group: str, site: str, host: str, thumbprint: str) -> bool:
         """Serve the host with this certificate (SNI); False when it is served so."""
@@ -415,7 +415,7 @@ class AppService:
             response = self._send(label, HttpRequest("GET", url))
             pace.heed(response.headers)
             yield response
-        raise Unsettled(f"The deployment to {label} did not end before its deadline; it may still be under way.")
+        raise Overdue(f"The deployment to {label} did not end before its deadline; it may still be under way.")
 
     def _log(self, label: str, deployment: str) -> str:
         """The last lines of a deployment's log; empty when there is none to be had."""
@@ -470,11 +470,14 @@ def _asking(what: str) -> Iterator[None]:
 
 
 def _kudu_verdict(label: str, response: HttpResponse) -> WorkspaceError:
-    status, said = response.status_code, " ".join(response.text().split())[:200] or "nothing more"
+    status, said = response.status_code, " ".join(response.text().split())[:200]
+    told = f": {said}" if said else ""
     if status in (404, 408, 409, 429) or status >= 500:
-        return Unsettled(f"The deployment service of {label} is not ready ({status}): {said}")
+        unsettled = Unsettled(f"The deployment service of {label} is not ready ({status}){told}")
+        unsettled.after = diagnosis.asked_to_wait(response.headers)
+        return unsettled
     if status in (401, 403):
         return Broken(
-            f"The deployment service of {label} turns us away ({status}); grant Website Contributor. It said: {said}"
+            f"The deployment service of {label} turns us away ({status}{told}); grant Website Contributor on it."
         )
-    return Broken(f"The deployment service of {label} said {status}: {said}")
+    return Broken(f"The deployment service of {label} said {status}{told}")

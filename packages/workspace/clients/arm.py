@@ -22,7 +22,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 
 from workspace import diagnosis, management, operations
 from workspace.diagnosis import Diagnosis
-from workspace.errors import Broken, Refused, Unsettled
+from workspace.errors import Broken, Overdue, Refused, Unsettled
 from workspace.work import say_nothing
 
 AZURE = "https://management.azure.com"
@@ -351,7 +351,11 @@ class Arm:
         try:
             operations.begin(_about(group, name), partial(_Scope(self._deployments, group).create, name, body))
         except AzureError as error:
-            if "deploymentactive" not in diagnosis.of(error).codes:
+            codes = diagnosis.of(error).codes
+            if "resourcegroupnotfound" in codes and self.group(group) is not None:
+                # A group that was just made may take a while to be known everywhere.
+                raise Unsettled(f"{_about(group, name)}: the group is not known everywhere yet") from error
+            if "deploymentactive" not in codes:
                 raise diagnosis.explain(_about(group, name), error) from error
             say(f"{_about(group, name)} was started by somebody else: waiting for it")
         else:
@@ -372,7 +376,7 @@ class Arm:
             if failures > _PATIENCE_WHILE_POLLING:
                 raise Unsettled(f"{_about(group, name)} may still run: its state could not be read {failures} times")
             told = self._tell_progress(group, name, say, told)
-        raise Unsettled(f"{_about(group, name)} still runs after {seconds:g} s: run again to wait for it")
+        raise Overdue(f"{_about(group, name)} still runs after {seconds:g} s: run again to wait for it")
 
     def _judged(self, found: Deployment) -> Deployment:
         if found.succeeded:

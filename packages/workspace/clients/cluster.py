@@ -613,7 +613,7 @@ class _Watch:
             if readiness.is_observed(live):
                 for pod in self._cluster.free_stuck_pods(live):
                     self._say(f"deleted pod {pod}, which held up {name}")
-                self._judge(name, verdict, self._cluster.trouble(live))
+                self._judge(live, verdict, self._cluster.trouble(live))
             else:
                 self._tell(name, verdict.reason)
             self._silent_since = 0.0
@@ -621,7 +621,8 @@ class _Watch:
             self._bear(silence)
         return None
 
-    def _judge(self, name: str, verdict: readiness.Verdict, trouble: readiness.Verdict | None) -> None:
+    def _judge(self, live: Object, verdict: readiness.Verdict, trouble: readiness.Verdict | None) -> None:
+        name = manifests.name_of(live)
         # What has failed at the first look failed before this wait, and a Deployment says so until it is available.
         known = self._before.setdefault(name, verdict.reason if verdict.is_failed else "")
         if verdict.reason == known:
@@ -635,7 +636,17 @@ class _Watch:
         reason = "; ".join(each.reason for each in failed)
         self._tell(name, reason)
         if time.monotonic() - since >= min(each.grace for each in failed):
-            raise Broken(f"{name} cannot become ready in {self._cluster.address}: {reason}")
+            raise Broken(f"{name} cannot become ready in {self._cluster.address}: {reason}{self._hint(live, reason)}")
+
+    def _hint(self, live: Object, reason: str) -> str:
+        """The newest warning, where only a deadline says that something is wrong."""
+        if "deadline" not in reason:
+            return ""
+        with contextlib.suppress(WorkspaceError):
+            warning = self._cluster.last_warning(live)
+            if warning and warning.rpartition(" (")[0] not in reason:
+                return f"; the last warning: {warning}"
+        return ""
 
     def _tell(self, name: str, said: str) -> None:
         if self._last.get(name) != said:
@@ -656,7 +667,9 @@ class _Watch:
             with contextlib.suppress(WorkspaceError):
                 live = self._cluster._live(wanted)
                 warning = self._cluster.last_warning(live) if live else ""
-            reasons.append(f"{name} {self._last.get(name, 'was not seen')}" + (f"; {warning}" if warning else ""))
+            last = self._last.get(name, "was not seen")
+            is_news = warning and warning.rpartition(" (")[0] not in last
+            reasons.append(f"{name} {last}" + (f"; {warning}" if is_news else ""))
         raise Broken(f"not ready in {self._cluster.address} after {self._seconds:.0f} s: {'; '.join(reasons)}")
 
 
@@ -745,6 +758,8 @@ def _status_of(error: ApiException) -> Mapping[str, Any]:
 def _raise_status(error: ApiException, sentence: str, *, is_trial: bool, cause: ApiException | None) -> NoReturn:
     status, code = _status_of(error), error.status
     message = str(status.get("message", ""))
+    if code == 422 and "immutable" in message:
+        sentence += "; keep it as it is, or delete the object and let this run create it again"
     if code == 500 and _NOT_IN_SCHEMA in message:
         # The API server's own way of saying that the request is wrong.
         code = 422

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from workspace import diagnosis
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 from workspace.work import say_nothing
 
@@ -306,9 +307,11 @@ class Registry:
             raise Refused(_not_held(self.host, repository, response.url.path.rsplit("/", 1)[-1]) + f" ({said})")
         if code == 429 or code >= 500:
             after = response.headers.get("retry-after")
-            raise Unsettled(
+            unsettled = Unsettled(
                 f"{where} cannot {action} now ({code}, {said}); try again {f'in {after} s' if after else 'later'}"
             )
+            unsettled.after = diagnosis.asked_to_wait(response.headers)
+            raise unsettled
         raise Broken(f"{where} answers {code} to {response.request.method} ({action}): {said}")
 
     def _authorization(self, url: str, repository: str, action: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.resolver
 
-from workspace.errors import Unsettled
+from workspace.errors import Overdue, Unsettled
 
 Servers = Sequence[str] | Callable[[str], Sequence[str]]
 
@@ -39,6 +39,10 @@ class Disagreement(Unsettled):
     def __init__(self, sentence: str, reason: Reason) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+class StillDisagreement(Disagreement, Overdue):
+    """The last disagreement when the time given for agreement was over."""
 
 
 class Resolver:
@@ -87,7 +91,7 @@ class Resolver:
     ) -> None:
         """Return once every authoritative and every public server says exactly these values.
 
-        With no values, any answer will do. At the deadline the last disagreement is raised, with its reason.
+        With no values, any answer will do. At the deadline it is overdue, with the last disagreement.
         """
         wanted = sorted(_plain(type, value) for value in values)
         deadline, pause, told = time.monotonic() + deadline_seconds, _FIRST_PAUSE, ""
@@ -96,7 +100,8 @@ class Resolver:
             if disagreement is None:
                 return
             if time.monotonic() + pause > deadline:
-                raise disagreement
+                sentence = f"{str(disagreement).rstrip('.')}, still after {deadline_seconds:.0f} s."
+                raise StillDisagreement(sentence, disagreement.reason) from disagreement
             if str(disagreement) != told:
                 told = str(disagreement)
                 say(told)

@@ -12,7 +12,7 @@ from azure.core.pipeline.transport import HttpTransport
 from azure.mgmt.web import WebSiteManagementClient, models
 
 from workspace import diagnosis, management, operations
-from workspace.errors import Broken, Unsettled
+from workspace.errors import Broken, Overdue, Unsettled
 from workspace.work import say_nothing
 
 _MARK = "MYSTIRA_WORKSPACE_PACKAGE"
@@ -155,7 +155,7 @@ class StaticSite:
             found = self.domain(group, name, host) or Domain(host, "unknown")
             if found.token or found.is_ready:
                 return found.token
-        raise Unsettled(f"Azure gave no token for {host} of {name} within {deadline_seconds:.0f} s.")
+        raise Overdue(f"Azure gave no token for {host} of {name} within {deadline_seconds:.0f} s.")
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -183,7 +183,7 @@ class StaticSite:
             if found.status != before.status:
                 say(f"{host}: {found.status}")
         record = f" It waits for a TXT record with {found.token}." if found.token else ""
-        raise Unsettled(f"{host} of {name} is still {found.status} after {deadline_seconds:.0f} s.{record}")
+        raise Overdue(f"{host} of {name} is still {found.status} after {deadline_seconds:.0f} s.{record}")
 
     def _looks(self, seconds: float) -> operations.Pace:
         return operations.Pace(seconds, _LONGEST_PAUSE, min(0.1, self._polling))

@@ -106,7 +106,9 @@ def _verdict(vault: str, name: str, role: str, error: AzureError) -> WorkspaceEr
     if status == 409 and inner == "ObjectIsDeletedButRecoverable":
         return Broken(f"Secret {name} of vault {vault} is deleted but recoverable; recover or purge it first.")
     if status in (408, 409, 429) or status >= 500:
-        return Unsettled(f"Vault {vault} cannot answer about {name} now ({status} {code}).")
+        unsettled = Unsettled(f"Vault {vault} cannot answer about {name} now ({status} {code}).")
+        unsettled.after = diagnosis.asked_to_wait(getattr(cast(Any, error).response, "headers", {}))
+        return unsettled
     return Broken(f"Vault {vault} said {status} {code} about {name}.")
 
 

@@ -7,7 +7,7 @@ Settings: `group`, `site`, `slot` (empty for none), `package` (SHA-256), `health
 from collections.abc import Mapping
 from typing import Any
 
-from workspace.errors import Broken, Refused, Unsettled
+from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 from workspace.work import Certainty, Outcome, Preview, Result, Work
 
 _DEADLINE_SECONDS = 900
@@ -32,16 +32,21 @@ def apply(work: Work, preview: Preview, outside: Any) -> Result:
     group, site, slot = _place(work)
     apps, package = outside.app_service, _package(work)
     _require(apps.state(group, site), site, group)
-    changed = False
-    if apps.deployed(group, site) != package:
+    before = apps.deployed(group, site)
+    changed = before != package
+    if changed:
         _deploy(work, outside, slot)
         if slot:
             apps.swap(group, site, slot, package=package)
             work.say(f"{site}: {slot} and production exchanged")
-        changed = True
     names = apps.merge_settings(group, site, "", _settings(work))
     if changed or names:
-        _warm_up(work, outside, "")
+        try:
+            _warm_up(work, outside, "")
+        except Broken as error:
+            if changed and slot and before:
+                raise _taken_back(work, outside, before, error) from error
+            raise
         return Result(Outcome.CHANGED, f"{site} serves {package[:12]}", _gives(work, outside), package)
     return Result(Outcome.UNCHANGED, f"{site} served {package[:12]}", _gives(work, outside), package)
 
@@ -71,6 +76,18 @@ def undo(work: Work, outside: Any) -> Result:
     apps.swap(group, site, slot, package=before)
     _warm_up(work, outside, "")
     return Result(Outcome.CHANGED, f"{site} serves {before[:12]} again", _gives(work, outside), before)
+
+
+def _taken_back(work: Work, outside: Any, before: str, error: Broken) -> Broken:
+    """What to raise when the public met an app that is not well: the version before serves again, where it could."""
+    group, site, slot = _place(work)
+    said = str(error).rstrip(".")
+    try:
+        outside.app_service.swap(group, site, slot, package=before)
+    except WorkspaceError as obstacle:
+        return Broken(f"{said}; swapping back failed, so {site} still serves {_package(work)[:12]}: {obstacle}")
+    work.say(f"{site}: {slot} and production exchanged back")
+    return Broken(f"{said}; swapped back, so {site} serves {before[:12]} again and {slot} holds {_package(work)[:12]}.")
 
 
 def _steps(work: Work, outside: Any) -> list[str]:

@@ -78,4 +78,5 @@ def _gives(live: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_reason(sentence: str, live: Mapping[str, Any] | None, cluster: Any) -> str:
     said = cluster.why_not_issued(live) if live else ""
-    return f"{sentence}; {said}" if said else sentence
+    is_news = said and said.partition(": ")[2] not in sentence
+    return f"{sentence}; {said}" if is_news else sentence

@@ -1,7 +1,7 @@
 """A node that is an ARM or Bicep template: everything it describes, in one deployment to one resource group.
 
 Settings: `template` (a .bicep or .json file), `parameters_file`, `parameters`, `secure` (parameter name to `{"file":
-path}` or `{"environment": NAME}`), `group`, `location`, `tags` for the group, `name`.
+path}` or `{"environment": NAME}`), `group`, `location`, `tags` for the group, `name`, `deadline_seconds`.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workspace.clients.arm import Deployment, WhatIf
 
 _TELLS_A_SECRET = re.compile(r"\blist[A-Z]\w*\(")
+_DEADLINE_SECONDS = 3600
 _DEPLOYMENTS = "microsoft.resources/deployments"
 
 Json = dict[str, Any]
@@ -73,7 +74,10 @@ def apply(work: Work, preview: Preview, outside: Any) -> Result:
             doubt = f"; Azure cannot compare {len(seen.uncertain)} of its resources" if seen.uncertain else ""
             return Result(Outcome.UNCHANGED, f"{asked.name} is deployed{doubt}", _gives(asked, last), asked.content)
     outside.arm.ensure_group(asked.group, asked.location, work.settings.get("tags") or {})
-    done = outside.arm.deploy(asked.group, asked.name, asked.template, asked.values, say=work.say)
+    seconds = float(work.settings.get("deadline_seconds", _DEADLINE_SECONDS))
+    done = outside.arm.deploy(
+        asked.group, asked.name, asked.template, asked.values, say=work.say, deadline_seconds=seconds
+    )
     detail = f"deployed {asked.name} to {asked.group}: {len(done.resources)} resources"
     return Result(Outcome.CHANGED, detail, _gives(asked, done), asked.content)
 

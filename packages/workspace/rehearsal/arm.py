@@ -89,14 +89,18 @@ class Arm:
         self._tenant = tenant
         self._subscription = subscription
         caller = behaviour.caller(subscription)
-        self.identity = Identity(tenant=tenant, client_id=client_id, client_secret=client_secret, object_id=caller)
+        self.identity = Identity(
+            tenant=tenant, client_id=client_id, client_secret=client_secret, object_id=caller, faults=faults
+        )
         figures = settings or Settings()
         seconds = operation_seconds(figures, deployment_seconds)
         self.exchanges: deque[Exchange] = deque(maxlen=_MOST_EXCHANGES)
         self._operations = Operations()
         assignments = arm_roles.Assignments(cloud, tenant=tenant, caller=caller, delay=lambda: figures.pace.identities)
         self._resources = Resources(cloud, self._operations, subscription, seconds, kubeconfig, assignments)
-        self._deployments = Deployments(cloud, self._resources, self._operations, evaluator, self._send, seconds)
+        self._deployments = Deployments(
+            cloud, self._resources, self._operations, evaluator, self._send, faults, seconds
+        )
         self.app: ASGIApp = _Gate(self._application(extra_routes), self)
 
     def _application(self, extra_routes: Sequence[BaseRoute]) -> Starlette:
@@ -132,7 +136,7 @@ class Arm:
 
     async def _send(self, method: str, path: str, body: Json | None) -> tuple[int, Any, Mapping[str, str]]:
         """A request of the deployment engine to the stand-in itself, through the same door as everybody's."""
-        headers = {"authorization": f"Bearer {self.identity.token()}", "x-rehearsal-engine": "deployment"}
+        headers = {"authorization": f"Bearer {self.identity.token(inside=True)}", "x-rehearsal-engine": "deployment"}
         content = b"" if body is None else json.dumps(body).encode()
         answer = await serving.ask(self.app, method, path, headers, content)
         try:
@@ -357,7 +361,7 @@ def _refuse_at_once(fault: Fault) -> None:
     """Raise what this fault makes the front door answer; faults that bite later are left alone."""
     told = fault.details
     status, code, message = _REFUSALS.get(fault.how.lower(), (int(told.get("status", 0)), "", ""))
-    if fault.how.lower() not in _REFUSALS and (fault.how in ("failed", "never-ending") or not status):
+    if fault.how.lower() not in _REFUSALS and (fault.how in _LATER or not status):
         return
     headers = {"Retry-After": str(told.get("retry_after", 1))} if status in (429, 503) else {}
     raise Refusal(
@@ -370,6 +374,7 @@ def _refuse_at_once(fault: Fault) -> None:
     )
 
 
+_LATER = ("failed", "never-ending", "canceled", "unsupported")
 _REFUSALS = {
     "throttle": (
         429,

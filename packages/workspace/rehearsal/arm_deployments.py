@@ -24,13 +24,14 @@ from workspace.rehearsal.arm_operations import Operation, Operations
 from workspace.rehearsal.arm_resources import GROUPS, Resources
 from workspace.rehearsal.arm_whatif import Comparison
 from workspace.rehearsal.cloud import Cloud, parse
-from workspace.rehearsal.faults import Fault
+from workspace.rehearsal.faults import Fault, Faults
 from workspace.rehearsal.template_expressions import ExpressionError, TemplateError
 
 DEPLOYMENTS = "Microsoft.Resources/deployments"
 
 _RUNNING = ("Accepted", "Running")
 _TRIES = 3
+_LOOK_SECONDS = 0.05
 _NAME = re.compile(r"^[-\w.()]{1,64}$")
 _SAYS_FAILED = (
     "At least one resource deployment operation failed. Please list deployment operations for details. "
@@ -39,6 +40,8 @@ _SAYS_FAILED = (
 _SAYS_ENDED_BADLY = "The resource write operation failed to complete successfully, because it reached terminal "
 _SPELLED = {kind.lower(): kind for kind in ("String", "SecureString", "Int", "Bool", "Object", "SecureObject", "Array")}
 _NOT_FOR_A_PUT = ("apiVersion", "comments", "condition", "copy", "dependsOn", "existing", "metadata", "scope")
+
+_CANCELED = {"code": "DeploymentCanceled", "message": "The deployment was canceled by a user."}
 
 Send = Callable[[str, str, Json | None], Awaitable[tuple[int, Any, Mapping[str, str]]]]
 EvaluatorMaker = Callable[..., Any]
@@ -95,9 +98,11 @@ class Deployments:
         operations: Operations,
         evaluator: EvaluatorMaker,
         send: Send,
+        faults: Faults,
         seconds: Callable[[], float],
     ) -> None:
         self._cloud = cloud
+        self._faults = faults
         self._resources = resources
         self._operations = operations
         self._evaluator = evaluator
@@ -123,7 +128,7 @@ class Deployments:
             return self._list(request, scope)
         name, action = rest[0], "/".join(rest[1:]).lower()
         if action in ("validate", "whatif"):
-            return self._foretell(request, scope, name, action, body)
+            return self._foretell(request, scope, name, action, body, fault)
         if action == "cancel":
             return self._cancel(scope, name)
         if action.startswith("operationstatuses/"):
@@ -198,7 +203,9 @@ class Deployments:
             text += f"'{found['properties']['timestamp']}' is still active. Please see https://aka.ms/arm-deploy."
             raise Refusal(409, "DeploymentActive", text)
 
-    def _foretell(self, request: Request, scope: Scope, name: str, action: str, body: Json | None) -> Response:
+    def _foretell(
+        self, request: Request, scope: Scope, name: str, action: str, body: Json | None, fault: Fault | None
+    ) -> Response:
         run = self._asked(scope, name, body, None)
         planned = [each for each in self._evaluate(run).resources() if not each.existing]
         self._preflight(run, planned)
@@ -209,6 +216,8 @@ class Deployments:
             return JSONResponse(_told(told))
         comparison = Comparison(self._cloud, self._evaluator, self.lookup)
         changes = comparison.changes(run.template, run.parameters, scope.subscription, scope.group, run.location, name)
+        if fault and fault.how == "unsupported":
+            changes = [_unsupported(each) for each in changes]
         result = {"status": "Succeeded", "properties": {"correlationId": str(uuid.uuid4()), "changes": changes}}
         operation = self._operations.begin(Operation(200, result, self._seconds))
         headers = self._operations.location(request, scope.subscription, operation)
@@ -313,7 +322,9 @@ class Deployments:
             # a deployment registers what its template names, as Azure's does
             if not arm_rules.is_registered(self._cloud, run.scope.subscription, provider["namespace"]):
                 arm_rules.register(self._cloud, run.scope.subscription, provider["namespace"], registered=True)
-        if run.fault and run.fault.how == "never-ending":
+        while run.fault and run.fault.how == "never-ending" and self._faults.holds(run.fault):
+            await asyncio.sleep(_LOOK_SECONDS)
+        if run.is_cancelled:
             return
         evaluator = self._evaluate(run)
         planned = [each for each in evaluator.resources() if not each.existing]
@@ -325,6 +336,9 @@ class Deployments:
                 run.unmade.add(each.id.lower())
                 continue
             await self._make(run, each)
+            if run.fault and run.fault.how == "canceled":
+                self._finish(run, "Canceled", _CANCELED)
+                return
         if run.is_cancelled:
             # whoever cancelled it was told so; what was made last stays made
             return
@@ -472,6 +486,12 @@ class Deployments:
                 error = {"code": "InternalServerError", "message": text}
                 each["properties"].update(provisioningState="Failed", error=error, timestamp=_now())
                 self._cloud.put(each)
+
+
+def _unsupported(change: Json) -> Json:
+    """What becomes of a change where the provider cannot foretell: Azure names the resource and why it cannot tell."""
+    text = "The provider does not support what-if for this resource."
+    return {"resourceId": change["resourceId"], "changeType": "Unsupported", "unsupportedReason": text}
 
 
 def _record(scope: Scope, name: str, location: str, template: Json, parameters: Json) -> Json:

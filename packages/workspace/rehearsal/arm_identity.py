@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from workspace.rehearsal.arm_answers import Refusal
+from workspace.rehearsal.faults import Faults
 
 MANAGEMENT = "https://management.azure.com"
 VAULT = "https://vault.azure.net"
@@ -35,23 +36,36 @@ class Identity:
     """One tenant with one client, whose object id in the directory is `object_id`.
 
     `token_seconds` is how long a token is good. A token is for one resource, as in the real directory: Resource Manager
-    does not take a vault's.
+    does not take a vault's. Faults have the point `identity`. Of the subject `token`: `short` (a token is good for so
+    many `seconds` and says so), `expired-secret`, `unavailable`. Of the subject `sign-in`: `revoked`, no token from
+    before is taken any more.
     """
 
     def __init__(
-        self, *, tenant: str, client_id: str, client_secret: str, object_id: str = "", token_seconds: float = 3599
+        self,
+        *,
+        tenant: str,
+        client_id: str,
+        client_secret: str,
+        faults: Faults,
+        object_id: str = "",
+        token_seconds: float = 3599,
     ) -> None:
+        self._faults = faults
+        self._revoked = 0.0
         self._object_id = object_id
         self._tenant = tenant
         self._client_id = client_id
         self._secret = client_secret
         self.token_seconds = token_seconds
 
-    def token(self, resource: str = MANAGEMENT) -> str:
-        """A fresh token for a resource."""
-        ends = int(time.time() + self.token_seconds)
+    def token(self, resource: str = MANAGEMENT, seconds: float = 0.0, *, inside: bool = False) -> str:
+        """A fresh token for a resource; one for use inside the stand-in is never revoked."""
+        now = time.time()
+        ends = int(now + (seconds or self.token_seconds))
         who = {"appid": self._client_id, "oid": self._object_id, "tid": self._tenant}
         claims = {"aud": resource, "iss": f"https://sts.rehearsal.invalid/{self._tenant}/", **who, "exp": ends}
+        claims["_made"] = float("inf") if inside else now
         payload = ".".join(_encoded(part) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         return f"{payload}.{self._signature(payload)}"
 
@@ -64,8 +78,11 @@ class Identity:
         if scheme.lower() != "bearer" or not hmac.compare_digest(signature, self._signature(payload)):
             raise _unauthenticated("InvalidAuthenticationToken", "The access token is invalid.", self._tenant)
         claims = _decoded(payload.split(".")[1])
-        if claims["exp"] < time.time():
-            text = f"The access token expiry UTC time '{_clock(claims['exp'])}' is earlier than current UTC time."
+        if self._faults.find("identity", "sign-in"):
+            self._revoked = time.time()
+        if (ends := claims["exp"]) < time.time() or claims["_made"] < self._revoked:
+            ends = min(ends, int(time.time()))
+            text = f"The access token expiry UTC time '{_clock(ends)}' is earlier than current UTC time."
             raise _unauthenticated("ExpiredAuthenticationToken", text, self._tenant)
         return claims
 
@@ -152,9 +169,20 @@ class Identity:
         if resource not in (*_MANAGEMENT, *_OTHERS):
             text = f"AADSTS500011: The resource principal named {resource} was not found in the tenant named rehearsal."
             return _oauth_error(400, "invalid_resource", text, 500011)
-        seconds = int(self.token_seconds)
+        fault = self._faults.find("identity", "token")
+        if fault and fault.how in _FAILURES:
+            return _oauth_error(*_FAILURES[fault.how])
+        seconds = int(fault.details.get("seconds", 2)) if fault else int(self.token_seconds)
         life = {"expires_in": seconds, "ext_expires_in": seconds}
-        return JSONResponse({"token_type": "Bearer", **life, "access_token": self.token(resource)})
+        return JSONResponse({"token_type": "Bearer", **life, "access_token": self.token(resource, seconds)})
+
+
+_ENDED = "AADSTS7000222: The provided client secret keys for app 'rehearsal' are expired."
+_UNAVAILABLE = "AADSTS90033: A transient error has occurred. Please try again."
+_FAILURES = {
+    "expired-secret": (401, "invalid_client", _ENDED, 7000222),
+    "unavailable": (503, "temporarily_unavailable", _UNAVAILABLE, 90033),
+}
 
 
 def is_for_management(claims: dict[str, Any]) -> bool:

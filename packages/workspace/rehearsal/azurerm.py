@@ -156,6 +156,8 @@ class Azurerm:
         if kind in LINKS:
             return state if self._is_linked(LINKS[kind], state) else None
         arm_id = self._arm_id(peer, kind, state)
+        if fault := self._faults.find("terraform", f"read {_subject(kind, state)}"):
+            raise ProviderError(f"retrieving {TYPES[kind].words} ({parse(arm_id).name}): {_named_failure(fault)}")
         resource = self._cloud.get(arm_id)
         return self._state(kind, resource, state) if resource else None
 
@@ -192,7 +194,7 @@ class Azurerm:
             if planned is None:
                 self._delete(peer, kind, prior or {})
                 return None
-            return self._write(peer, kind, prior, planned, config)
+            return self._found_again(kind, self._write(peer, kind, prior, planned, config))
 
     def import_(self, peer: str, kind: str, resource_id: str) -> Values:
         """The state of what exists already under the id."""
@@ -442,7 +444,7 @@ class Azurerm:
         return self._complete_state(kind, resource["id"], state, resource)
 
     def _suffer(self, kind: str, words: str, values: Values) -> None:
-        subject = f"{kind}.{values.get('name') or str(values.get('id', '')).rsplit('/', 1)[-1]}"
+        subject = _subject(kind, values)
         fault = self._faults.find("terraform", subject)
         if fault is None:
             return
@@ -452,6 +454,10 @@ class Azurerm:
             raise ProviderCrash(subject)
         else:
             raise ProviderError(f"creating {words} ({subject}): {_named_failure(fault)}")
+
+    def _found_again(self, kind: str, state: Values) -> Values | None:
+        """The state, or none where the provider looks for what it has made before Azure knows it everywhere."""
+        return None if self._faults.find("terraform", f"after {_subject(kind, state)}") else state
 
     def _is_linked(self, link: Link, state: Values) -> bool:
         holder = self._cloud.get(state[link.holder])
@@ -491,6 +497,10 @@ class Azurerm:
                 "Cannot import non-existent remote object", f"{link.words} {resource_id} was not found."
             )
         return state
+
+
+def _subject(kind: str, values: Values) -> str:
+    return f"{kind}.{values.get('name') or str(values.get('id', '')).rsplit('/', 1)[-1]}"
 
 
 def _linked(holder: Resource, link: Link, other: str) -> Resource:

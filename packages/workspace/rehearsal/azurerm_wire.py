@@ -310,7 +310,11 @@ class _Servicer(rpc.ProviderServicer):  # type: ignore[misc]
         response = pb.ApplyResourceChange.Response(legacy_type_system=True, private=request.planned_private)
         prior, planned = decode(request.prior_state), decode(request.planned_state)
         with _answering(response) as answered:
-            state = self._provider.apply(context.peer(), request.type_name, prior, planned, decode(request.config))
+            try:
+                state = self._provider.apply(context.peer(), request.type_name, prior, planned, decode(request.config))
+            except ProviderCrash:
+                # What Terraform sees of a process that is gone; this one serves others, too, and lives on.
+                context.abort(grpc.StatusCode.UNAVAILABLE, "error reading from server: EOF")
             response.new_state.CopyFrom(encode(state))
         if answered.failed:
             response.new_state.CopyFrom(encode(prior))

@@ -86,7 +86,7 @@ class Clusters:
             "cert_manager_must_run": cert_manager_must_run,
             "ingress_classes": tuple(ingress_classes),
         }
-        self.app = Api(self._endpoint)
+        self.app = Api(self._endpoint, faults)
         for file in sorted(directory.glob("*/*/cluster.json")):
             known = json.loads(file.read_text())
             if exists(known["group"], known["name"]):

@@ -6,7 +6,7 @@ import binascii
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from workspace.rehearsal import cluster_discovery as discovery
 from workspace.rehearsal import cluster_select as select
 from workspace.rehearsal import cluster_status as status
 from workspace.rehearsal import cluster_tables as tables
+from workspace.rehearsal.cluster_control import FindsFaults
 from workspace.rehearsal.cluster_kinds import Kind
 from workspace.rehearsal.cluster_status import Rejected
 from workspace.rehearsal.cluster_store import Change
@@ -78,10 +79,13 @@ class Answer:
 
 
 class Api:
-    """The ASGI application; `open_cluster(group, name)` gives the endpoint or rejects the request."""
+    """The ASGI application; `open_cluster(group, name)` gives the endpoint or rejects the request.
 
-    def __init__(self, open_cluster: Callable[[str, str], Endpoint]) -> None:
-        self._open = open_cluster
+    Faults have the point `api` and the subject `METHOD Kind namespace/name`.
+    """
+
+    def __init__(self, open_cluster: Callable[[str, str], Endpoint], faults: FindsFaults) -> None:
+        self._open, self._faults = open_cluster, faults
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -101,6 +105,7 @@ class Api:
             asked = Asked(asked.method, parts[3:], asked.query, asked.headers, asked.body)
             _authenticate(endpoint, asked)
             target = _resource_target(endpoint.server, asked)
+            self._misbehave(target, asked)
             if target and asked.method == "GET" and asked.says("watch") and not target.name:
                 return _watch(endpoint, target, asked)
             return _rendered(await run_in_threadpool(answer, endpoint.server, target, asked))
@@ -108,6 +113,54 @@ class Api:
             return PlainTextResponse("404 page not found\n", status_code=404)
         except Rejected as rejected:
             return JSONResponse(rejected.body(), status_code=rejected.code)
+
+    def _misbehave(self, target: Target | None, asked: Asked) -> None:
+        if target is None:
+            return
+        subject = f"{asked.method} {target.kind.kind} {target.namespace}/{target.name}"
+        fault = self._faults.find("api", subject)
+        if fault is not None:
+            raise _REJECTIONS.get(str(fault.how), _unavailable)(target)
+
+
+def _unavailable(_: Target) -> Rejected:
+    return Rejected(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+
+
+def _conflict(target: Target) -> Rejected:
+    said = f'conflict with "kubectl-edit" using {target.kind.api_version}'
+    cause = {"reason": "FieldManagerConflict", "message": said, "field": ".spec.replicas"}
+    details = {"causes": [cause]}
+    return Rejected(409, "Conflict", f"Apply failed with 1 conflict: {said}: .spec.replicas", details)
+
+
+def _forbidden(target: Target) -> Rejected:
+    said = f'User "rehearsal" cannot patch resource "{target.kind.resource}" in the namespace "{target.namespace}"'
+    return status.forbidden(target.kind.group, target.kind.plural, target.name, said)
+
+
+def _immutable(target: Target) -> Rejected:
+    cause = status.Cause("spec.selector", "Invalid value: field is immutable")
+    return status.invalid(target.kind.group, target.kind.kind, target.name, [cause])
+
+
+def _always(code: int, reason: str, message: str) -> Callable[[Target], Rejected]:
+    return lambda _: Rejected(code, reason, message)
+
+
+_WEBHOOK = 'failed calling webhook "validate.policy.rehearsal": failed to call webhook: context deadline exceeded'
+_REJECTIONS: Mapping[str, Callable[[Target], Rejected]] = {
+    "500": _always(500, "InternalError", "Internal error occurred: etcdserver: request timed out"),
+    "throttled": _always(429, "TooManyRequests", "the server has asked us to try again later"),
+    "expired": _always(410, "Expired", "The resourceVersion for the provided watch is too old."),
+    "webhook-down": _always(500, "InternalError", f"Internal error occurred: {_WEBHOOK}"),
+    "webhook-denied": _always(
+        400, "", 'admission webhook "validate.policy.rehearsal" denied the request: images need a signature'
+    ),
+    "immutable": _immutable,
+    "conflict": _conflict,
+    "forbidden": _forbidden,
+}
 
 
 async def _read(request: Request) -> Asked:

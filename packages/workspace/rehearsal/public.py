@@ -20,6 +20,7 @@ from workspace.rehearsal.web_static import build_of, domain_is_ready
 
 APP_SERVICE, STATIC_WEB_APPS = "azurewebsites.net", "azurestaticapps.net"
 _FIRST_ADDRESS = ipaddress.IPv4Address("127.77.0.1")
+_OLD = f"sha256:{'0' * 64}"
 _HEALTH = ("/health", "/health/ready", "/health/live", "/ready")
 _NO_APP = "<h1>404 Web Site not found.</h1>"
 _WAITING = "<h1>Your web app is running and waiting for your content</h1>"
@@ -129,6 +130,16 @@ class PublicFace:
         await answer(scope, receive, send)
 
     def _answer(self, host: str, path: str, address: str) -> Response:
+        """What the host says; faults have the point `public` and the subject `host path`."""
+        answer = self._true_answer(host, path, address)
+        fault = self._faults.find("public", f"{host} {path}")
+        if fault is None:
+            return answer
+        if fault.how == "old":
+            return JSONResponse({"service": "rehearsal", "digest": _OLD, "sha256": _OLD.partition(":")[2]})
+        return JSONResponse({"status": "Unhealthy"}, int(fault.details.get("status", 503)))
+
+    def _true_answer(self, host: str, path: str, address: str) -> Response:
         if address == self.address_for(APP_SERVICE):
             app = self._app_of(host)
             return self._app_answer(app, path) if app else HTMLResponse(_NO_APP, 404)
@@ -151,12 +162,20 @@ class PublicFace:
         label = label_of(app)
         if str((app.get("properties") or {}).get("state", "Running")) != "Running":
             return HTMLResponse(_STOPPED, 403)
-        if self._faults.find("rollout", label):
-            return JSONResponse({"status": "Unhealthy"}, 503)
         deployed = serving(self._cloud, app["id"])
+        newest = "newest" if deployed and self._is_newest(app, deployed) else "older"
+        if self._faults.find("rollout", label) or self._faults.find("serving", f"{label} {newest}"):
+            return JSONResponse({"status": "Unhealthy"}, 503)
         if deployed is None:
             return HTMLResponse(_WAITING) if path == "/" else HTMLResponse("", 404)
         return _service_answer(path, {"service": label, "sha256": deployed["_sha256"]})
+
+    def _is_newest(self, app: Resource, deployed: Resource) -> bool:
+        """True for what was deployed last to the site or one of its slots."""
+        site = str(app["id"]).partition("/slots/")[0]
+        slots = [each["id"] for each in self._cloud.under(site, SLOTS)]
+        served = [each for owner in (site, *slots) if (each := serving(self._cloud, owner)) is not None]
+        return bool(deployed["_received"] >= max(each["_received"] for each in served))
 
     # Static Web Apps.
 

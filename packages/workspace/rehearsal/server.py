@@ -23,6 +23,7 @@ from workspace.rehearsal.cluster import Clusters
 from workspace.rehearsal.dns import Dns
 from workspace.rehearsal.engine import EngineStandIn
 from workspace.rehearsal.faults import Faults
+from workspace.rehearsal.machine import Machine
 from workspace.rehearsal.public import PublicFace
 from workspace.rehearsal.registry import RegistryStandIn, real_registry
 from workspace.rehearsal.serving import Served
@@ -35,6 +36,7 @@ _REGISTRY_NAME = "mystiraacr.azurecr.io"
 _POLL_SECONDS = 0.2
 _REGISTRY_SECONDS = 10
 _NEAR = build_opener(ProxyHandler({}))
+_DEADLINE_SECONDS = 60.0
 
 
 class Rehearsal:
@@ -112,6 +114,12 @@ class Rehearsal:
         bicep.install(self._directory / "programs")
         for address in self._known_fronts():
             self._public.serve(address)
+        states, programs = self._directory / "terraform", self._directory / "programs"
+        self.machine: Machine = self._kept(
+            Machine(
+                self.faults, self.cloud, states=states, runs=self._state, programs=programs, registry=self._registry
+            )
+        )
         self.addresses = self._addresses(registry_part, engine_part)
 
     def _resource_manager(self) -> Arm:
@@ -162,6 +170,8 @@ class Rehearsal:
             "sources": self._sources(),
             "secrets": self._template_secrets(),
             "poll_seconds": _POLL_SECONDS,
+            "deadline_seconds": _DEADLINE_SECONDS,
+            "deadlines": self.faults.deadlines,
         }
 
     def _parts(self, registry: str, engine: str) -> dict[str, str]:

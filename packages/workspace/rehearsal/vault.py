@@ -113,8 +113,11 @@ class _Vaults:
             raise Refusal(self._challenge(request, vault))
         self._check_audience(request, vault)
         self._check_role(request, vault)
-        if fault := self._faults.find("vault", name):
-            raise Refusal(_FAULTS.get(fault.how, _FAULTS["forbidden"])(name))
+        inside = f"{name}/{request.path_params.get('name', '')}"
+        if fault := self._faults.find("vault", name) or self._faults.find("vault", inside):
+            answers = _SECRETLY if fault.how in _SECRETLY else _FAULTS
+            asked = request.path_params.get("name", "") if fault.how in _SECRETLY else name
+            raise Refusal(answers.get(fault.how, _forbidden)(asked))
         return vault
 
     def _check_audience(self, request: Request, vault: Resource) -> None:
@@ -203,8 +206,7 @@ class _Vaults:
 
     def _enabled(self, found: Resource) -> Resource:
         if not found["_versions"][-1]["enabled"]:
-            said = "Operation get is not allowed on a disabled secret."
-            raise Refusal(_error(403, "Forbidden", said, inner="SecretDisabled"))
+            raise Refusal(_disabled(""))
         return found
 
     def _shown(
@@ -287,6 +289,10 @@ def _forbidden(vault: str) -> JSONResponse:
     return _error(403, "Forbidden", said, inner="ForbiddenByRbac")
 
 
+def _disabled(_: str) -> JSONResponse:
+    return _error(403, "Forbidden", "Operation get is not allowed on a disabled secret.", inner="SecretDisabled")
+
+
 def _throttled(_: str) -> JSONResponse:
     answer = _error(429, "Throttled", "Request was not processed because too many requests were received.")
     answer.headers["Retry-After"] = "1"
@@ -297,4 +303,5 @@ def _unavailable(_: str) -> JSONResponse:
     return _error(503, "ServiceUnavailable", "The service is temporarily unavailable.")
 
 
+_SECRETLY = {"missing": _missing, "disabled": _disabled}
 _FAULTS = {"forbidden": _forbidden, "throttled": _throttled, "unavailable": _unavailable}

@@ -1,6 +1,8 @@
 """Kudu, rehearsed: zip deployment to a site or slot, its log, and how ARM tells of it."""
 
+import asyncio
 import datetime
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +29,7 @@ from workspace.rehearsal.web_content import (
 )
 
 _BUSY = "There is a deployment currently in progress. Please try again when it completes."
+_LOOK_SECONDS = 0.05
 _NO_ZIP = "End of Central Directory record could not be found."
 _ARM_STATUS = {BUILDING: "BuildInProgress", SUCCESS: "RuntimeSuccessful", FAILED: "BuildFailed"}
 
@@ -55,6 +58,7 @@ class _Kudu:
         self._contents = contents
         self._pace = seconds
         self._asked: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def _seconds(self) -> float:
@@ -78,7 +82,7 @@ class _Kudu:
         seconds = self._seconds
         log: tuple[str, ...] = ("Updating submodules.", "Preparing deployment for commit id 'rehearsal'.")
         if fault is not None and fault.how == "stuck":
-            seconds = float("inf")
+            return self._stuck(owner, content, fault, log, message)
         if fault is not None and fault.how == "failed":
             log = (*log, str(fault.details.get("message", "The rehearsal was told to fail this deployment.")))
             return record_deployment(self._cloud, owner["id"], None, seconds=seconds, log=log, message=message)
@@ -89,6 +93,21 @@ class _Kudu:
             return record_deployment(self._cloud, owner["id"], None, seconds=seconds, log=log, message=message)
         log = (*log, "Deployment successful.")
         return record_deployment(self._cloud, owner["id"], package, seconds=seconds, log=log, message=message)
+
+    def _stuck(self, owner: Resource, content: bytes, fault: Fault, log: tuple[str, ...], message: str) -> Resource:
+        """A deployment that does not end before the fault is lifted."""
+        package, seconds = self._contents.keep(content), float("inf")
+        made = record_deployment(self._cloud, owner["id"], package, seconds=seconds, log=log, message=message)
+
+        async def end() -> None:
+            while self._faults.holds(fault):
+                await asyncio.sleep(_LOOK_SECONDS)
+            self._cloud.put({**made, "_ready": time.time()})
+
+        task = asyncio.get_running_loop().create_task(end())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return made
 
     async def list(self, request: Request) -> Response:
         owner = self._owner(request)

@@ -20,11 +20,16 @@ _NOT_READY = re.compile(
     r"TLS handshake|code = Unavailable",
     re.IGNORECASE,
 )
+_BUSY = re.compile(
+    r"\b429\b|TooManyRequests|\b50[234]\b|ServiceUnavailable|AnotherOperationInProgress|OperationPreempted",
+    re.IGNORECASE,
+)
 _ANSWERED = re.compile(
     r"unexpected status|status code|already exists|AuthorizationFailed|\b40[0-9]\b|error: rpc error|Plugin error|"
     r"\b(reading|retrieving|listing|loading|checking for)\b",
     re.IGNORECASE,
 )
+_UNSAVED = re.compile(r"Failed to (save|persist) state|error saving state", re.IGNORECASE)
 _CHECK = "Check block assertion failed"
 _UNDECLARED = re.compile(r"^Values? for undeclared variables?$")
 _UNDECLARED_NAME = re.compile(r'variable (?:named )?"(?P<name>[^"]+)"')
@@ -84,8 +89,15 @@ def translate(stack: str, doing: str, errors: Sequence[Diagnostic], code: int, c
     if _STALE.search(everything):
         return Unsettled(f"The saved plan of stack {stack} is stale, its state changed meanwhile: plan it again.")
     told = _told(stack, doing, errors)
+    if doing == "apply" and _UNSAVED.search(everything):
+        return Broken(
+            f"{told}; its state could not be written, so what was done is not in it: make room where the state is, "
+            "then run again, and adopt what Terraform then says exists already"
+        )
     if doing == "apply":
-        return Broken(f"{told}; what was done before that stands in the state")
+        # What was done stands in the state, so the next plan holds only the rest.
+        is_busy = all(_BUSY.search(f"{each.summary} {each.detail}") for each in errors)
+        return (Unsettled if is_busy else Broken)(f"{told}; what was done before that stands in the state")
     if _NOT_READY.search(everything):
         return Unsettled(told)
     if doing == "plan" and any(_ANSWERED.search(each.summary) for each in errors):
