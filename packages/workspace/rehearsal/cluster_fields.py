@@ -65,6 +65,8 @@ def flat(value: Body, shape: schema.Shape) -> Flat:
         inner = schema.child(schema.resolve(shape), name) or schema.ANY
         if name == "metadata":
             item = {key: each for key, each in item.items() if key not in _META_NOT_OWNED}
+            if not item:
+                continue
         _descend(item, inner, (f"f:{name}",), found, listed=True)
     return found
 

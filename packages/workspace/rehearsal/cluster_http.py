@@ -101,7 +101,7 @@ class Api:
             asked = Asked(asked.method, parts[3:], asked.query, asked.headers, asked.body)
             _authenticate(endpoint, asked)
             target = _resource_target(endpoint.server, asked)
-            if target and asked.method == "GET" and asked.says("watch") and not target.subresource:
+            if target and asked.method == "GET" and asked.says("watch") and not target.name:
                 return _watch(endpoint, target, asked)
             return _rendered(await run_in_threadpool(answer, endpoint.server, target, asked))
         except _NotServed:
@@ -237,20 +237,16 @@ def _selector(target: Target, asked: Asked) -> select.Test:
 
 
 def _list(server: Server, target: Target, asked: Asked) -> Answer:
-    with server.store.lock:
-        revision = server.store.revision
-        found = server.store.every(target.kind.resource, target.namespace)
-    chosen = [body for body in found if _selector(target, asked)(body)]
+    test = _selector(target, asked)
+    found, after, revision = _page(server, target, asked.query.get("continue", ""))
+    chosen = [body for body in found if _place(body) > after and test(body)]
     metadata: Body = {"resourceVersion": str(revision)}
-    if asked.query.get("continue"):
-        after, metadata["resourceVersion"] = _resume(server, asked.query["continue"])
-        chosen = [body for body in chosen if _place(body) > after]
     limit = int(asked.query.get("limit") or 0)
     if limit and len(chosen) > limit:
-        metadata["remainingItemCount"] = len(chosen) - limit
+        if not (asked.query.get("labelSelector") or asked.query.get("fieldSelector")):
+            metadata["remainingItemCount"] = len(chosen) - limit
         chosen = chosen[:limit]
-        token = json.dumps({"v": "meta.k8s.io/v1", "rv": metadata["resourceVersion"], "start": _place(chosen[-1])})
-        metadata["continue"] = base64.urlsafe_b64encode(token.encode()).decode()
+        metadata["continue"] = _token(revision, _place(chosen[-1]))
     kind = target.kind
     items = [_shown(kind, body) for body in chosen]
     if tables.wanted(asked.headers.get("accept", "")):
@@ -263,25 +259,51 @@ def _place(body: Body) -> list[str]:
     return [body["metadata"].get("namespace", ""), body["metadata"]["name"]]
 
 
-def _resume(server: Server, token: str) -> tuple[list[str], str]:
-    try:
-        found = json.loads(base64.urlsafe_b64decode(token))
-        after, revision = found["start"], found["rv"]
-    except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise status.bad_request(f"continue key is not valid: {error}") from error
-    if int(revision) < server.store.oldest:
+_AS_IT_IS = -1
+
+
+def _page(server: Server, target: Target, token: str) -> tuple[list[Body], list[str], int]:
+    """The objects to choose a page from, the place after which it begins, and the version it shows.
+
+    All pages of one list show the moment of the first one.
+    """
+    resource, namespace = target.kind.resource, target.namespace
+    with server.store.lock:
+        if not token:
+            return server.store.every(resource, namespace), [], server.store.revision
+        after, revision = _resume(token)
+        if revision == _AS_IT_IS:
+            return server.store.every(resource, namespace), after, server.store.revision
+        found = server.store.as_of(revision, resource, namespace)
+    if found is None:
         raise status.expired(
             "The provided continue parameter is too old to display a consistent list result. You can start a new list "
             "without the continue parameter, or use the continue token in this response to retrieve the remainder of "
-            "the results."
+            "the results. Continuing with the provided token results in an inconsistent list - objects that were "
+            "created, modified, or deleted between the time the first chunk was returned and now may show up in the "
+            "list.",
+            {"continue": _token(_AS_IT_IS, after)},
         )
-    return after, revision
+    return found, after, revision
+
+
+def _token(revision: int, after: list[str]) -> str:
+    text = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": after})
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _resume(token: str) -> tuple[list[str], int]:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(token))
+        return [str(each) for each in found["start"]], int(found["rv"])
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise status.bad_request(f"continue key is not valid: {error}") from error
 
 
 def _writer(target: Target, asked: Asked) -> Writer:
     dry = asked.query.get("dryRun", "")
     if dry not in ("", "All"):
-        cause = status.Cause("dryRun", f'Unsupported value: "{dry}": supported values: "All"')
+        cause = status.Cause("dryRun", f'Unsupported value: "{dry}": supported values: "All"', "FieldValueNotSupported")
         raise status.invalid("meta.k8s.io", "PatchOptions", "", [cause])
     agent = asked.headers.get("user-agent", "unknown").split("/")[0]
     return Writer(
@@ -313,6 +335,8 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
 
 def _write(server: Server, target: Target, asked: Asked) -> Answer:
     kind, writer = target.kind, _writer(target, asked)
+    if (asked.method == "POST") == bool(target.name):
+        raise Rejected(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
     media = asked.headers.get("content-type", "application/json").split(";")[0].strip()
     if asked.method == "PATCH":
         return _patch(server, target, asked, media, writer)
@@ -360,7 +384,8 @@ def _delete(server: Server, target: Target, asked: Asked) -> Answer:
     dry = asked.query.get("dryRun") == "All" or options.get("dryRun") == ["All"]
     if target.name:
         return Answer(server.delete(target.kind, target.namespace, target.name, options, dry))
-    chosen = [b for b in server.store.every(target.kind.resource, target.namespace) if _selector(target, asked)(b)]
+    test = _selector(target, asked)
+    chosen = [body for body in server.store.every(target.kind.resource, target.namespace) if test(body)]
     for body in chosen:
         server.delete(target.kind, body["metadata"].get("namespace", ""), body["metadata"]["name"], options, dry)
     return Answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
@@ -375,7 +400,7 @@ def _scale_of(kind: Kind, body: Body) -> Body:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
-        "spec": {"replicas": body["spec"].get("replicas", 0)},
+        "spec": {"replicas": body["spec"]["replicas"]} if body["spec"].get("replicas") else {},
         "status": found,
     }
 
@@ -401,7 +426,8 @@ def _watch(endpoint: Endpoint, target: Target, asked: Asked) -> StreamingRespons
     _selector(target, asked)
     since = asked.query.get("resourceVersion", "")
     if since and not since.isdigit():
-        raise status.bad_request(f'Invalid value: "{since}": resource version must be an unsigned integer')
+        said = f'strconv.ParseUint: parsing "{since}": invalid syntax'
+        raise status.bad_request(f'resourceVersion: Invalid value: "{since}": {said}')
     lines = _changes(endpoint, target, asked)
     return StreamingResponse(lines, media_type="application/json")
 

@@ -1,11 +1,22 @@
 """What the API server refuses in an object: names, missing and contradicting fields, and changes that may not be."""
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from workspace.rehearsal import cluster_schema as schema
 from workspace.rehearsal.cluster_kinds import Kind
+from workspace.rehearsal.cluster_pod_rules import LABEL_WORDS as _LABEL_WORDS
+from workspace.rehearsal.cluster_pod_rules import (
+    PORT_WORDS,
+    duplicate,
+    is_port,
+    pod_rules,
+    required,
+    unsupported,
+    wrong,
+)
 from workspace.rehearsal.cluster_select import matches
 from workspace.rehearsal.cluster_status import Cause, Rejected, invalid, shown
 
@@ -18,10 +29,6 @@ _SUBDOMAIN_WORDS = (
     "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     rf"'{_LABEL}(\.{_LABEL})*')"
 )
-_LABEL_WORDS = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-    f"with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
-)
 _SERVICE_WORDS = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
     "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
@@ -33,8 +40,15 @@ _LABEL_VALUE_WORDS = (
     "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+_NAME_WORDS = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+    "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_FINALIZERS = {"kubernetes", "orphan", "foregroundDeletion"}
 _QUANTITY = re.compile(r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$")
 _QUANTITY_WORDS = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+_NOT_NEGATIVE = "must be greater than or equal to 0"
 _FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 _STATEFUL_WORDS = (
     "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
@@ -59,8 +73,9 @@ _POD_WORDS = (
 def check(kind: Kind, body: Body, live: Body | None) -> None:
     """Reject an object that breaks a rule of its kind, naming every broken one."""
     causes = [*_metadata(kind, body), *_structure(kind, body), *_quantities(kind, body)]
-    if not causes:
-        causes = [*_kind_rules(kind, body), *(_changes(kind, body, live) if live else [])]
+    # Further rules look into what must be there; a selector alone may be missing.
+    if {cause.field for cause in causes} <= {"spec.selector"}:
+        causes += [*_kind_rules(kind, body), *(_changes(kind, body, live) if live else [])]
     if causes:
         raise invalid(kind.group, kind.kind, body["metadata"].get("name", ""), causes)
 
@@ -79,11 +94,35 @@ def _metadata(kind: Kind, body: Body) -> Iterator[Cause]:
             yield Cause("metadata.labels", f"Invalid value: {shown(value)}: must be a string")
         elif len(value) > 63:
             yield Cause("metadata.labels", "Too long: may not be more than 63 bytes", "FieldValueTooLong")
-        elif not _LABEL_VALUE.match(value) or not key:
+        elif not _LABEL_VALUE.match(value):
             yield Cause("metadata.labels", f"Invalid value: {shown(value)}: {_LABEL_VALUE_WORDS}")
+        if words := _bad_key(key):
+            yield wrong("metadata.labels", key, words)
     for key, value in (metadata.get("annotations") or {}).items():
         if not isinstance(value, str):
             yield Cause("metadata.annotations", f"Invalid value: {shown({key: value})}: must be a string")
+        if words := _bad_key(key.lower()):
+            yield wrong("metadata.annotations", key, words)
+    for index, each in enumerate(metadata.get("finalizers") or []):
+        if not kind.custom and "/" not in each and each not in _FINALIZERS:
+            said = "name is neither a standard finalizer name nor is it fully qualified"
+            yield wrong(f"metadata.finalizers[{index}]", each, said)
+
+
+def _bad_key(key: str) -> str:
+    """What is wrong with the key of a label or annotation, `name` or `prefix/name`."""
+    prefix, slash, name = key.rpartition("/")
+    if "/" in prefix:
+        return (
+            f"a qualified name {_NAME_WORDS} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        )
+    if slash and not (re.fullmatch(_SUBDOMAIN, prefix) and len(prefix) < 254):
+        return f"prefix part {_SUBDOMAIN_WORDS}" if prefix else "prefix part must be non-empty"
+    if not name:
+        return "name part must be non-empty"
+    if len(name) > 63:
+        return "name part must be no more than 63 bytes"
+    return "" if _LABEL_VALUE.match(name) else f"name part {_NAME_WORDS}"
 
 
 def _bad_name(kind: Kind, name: str) -> str:
@@ -99,7 +138,9 @@ def _bad_name(kind: Kind, name: str) -> str:
 def _structure(kind: Kind, body: Body) -> Iterator[Cause]:
     shape = schema.resolve(kind.shape)
     judged = {name: value for name, value in body.items() if name not in ("metadata", "status")}
-    for path in schema.missing(judged, {**shape, "required": [r for r in shape.get("required", []) if r != "status"]}):
+    for path in schema.missing(
+        judged, {**shape, "required": [r for r in shape.get("required", []) if r not in ("status", "metadata")]}
+    ):
         yield Cause(path, "Required value", "FieldValueRequired")
     if kind.custom:
         for problem in schema.mistyped(judged, shape):
@@ -114,6 +155,8 @@ def _quantities(kind: Kind, body: Body) -> Iterator[Cause]:
             for name, value in (resources.get(group) or {}).items():
                 if not _QUANTITY.match(str(value)):
                     yield Cause(f"{path}.{group}[{name}]", f"Invalid value: {shown(value)}: {_QUANTITY_WORDS}")
+                elif quantity(value) < 0:
+                    yield wrong(f"{path}.{group}[{name}]", str(value), _NOT_NEGATIVE)
         yield from _over_limit(path, resources)
 
 
@@ -157,43 +200,26 @@ def pod_template(kind: Kind, body: Body) -> tuple[str, Body] | None:
     return None
 
 
+_RESTARTS = {"Job": ("OnFailure", "Never"), "Pod": ("Always", "OnFailure", "Never")}
+
+
 def _kind_rules(kind: Kind, body: Body) -> Iterator[Cause]:
     found = pod_template(kind, body)
     if found:
         claims = {claim["metadata"]["name"] for claim in body["spec"].get("volumeClaimTemplates") or []}
-        yield from _pod_rules(kind, *found, claims)
+        yield from pod_rules(*found, claims, _RESTARTS.get(kind.kind, ("Always",)))
     rule = None if kind.custom else _RULES.get(kind.kind)
     if rule:
         yield from rule(body)
 
 
-def _pod_rules(kind: Kind, path: str, spec: Body, claims: set[str]) -> Iterator[Cause]:
-    if not spec.get("containers"):
-        yield Cause(f"{path}.containers", "Required value", "FieldValueRequired")
-    volumes = {volume.get("name") for volume in spec.get("volumes") or []}
-    for index, container in enumerate(spec.get("containers") or []):
-        here = f"{path}.containers[{index}]"
-        if not container.get("image"):
-            yield Cause(f"{here}.image", "Required value", "FieldValueRequired")
-        if not re.fullmatch(_LABEL, container.get("name", "")):
-            yield Cause(f"{here}.name", f"Invalid value: {shown(container.get('name'))}: {_LABEL_WORDS}")
-        for place, mount in enumerate(container.get("volumeMounts") or []):
-            if mount.get("name") not in volumes | claims:
-                said = f"Not found: {shown(mount.get('name'))}"
-                yield Cause(f"{here}.volumeMounts[{place}].name", said, "FieldValueNotFound")
-    allowed = ("OnFailure", "Never") if kind.kind == "Job" else ("Always",)
-    if kind.kind != "Pod" and spec.get("restartPolicy") not in allowed:
-        said = ", ".join(shown(each) for each in allowed)
-        what = f"Unsupported value: {shown(spec.get('restartPolicy'))}: supported values: {said}"
-        yield Cause(f"{path}.restartPolicy", what, "FieldValueNotSupported")
-
-
 def _selected(body: Body) -> Iterator[Cause]:
     spec = body["spec"]
     labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-    if not (spec["selector"].get("matchLabels") or spec["selector"].get("matchExpressions")):
-        yield Cause("spec.selector", f"Invalid value: {shown(spec['selector'])}: empty selector is invalid")
-    elif not matches(spec["selector"], labels):
+    selector = spec.get("selector")
+    if selector is not None and not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        yield Cause("spec.selector", f"Invalid value: {shown(selector)}: empty selector is invalid")
+    elif not matches(selector, labels):
         said = f"Invalid value: {shown(labels)}: `selector` does not match template `labels`"
         yield Cause("spec.template.metadata.labels", said)
 
@@ -221,24 +247,54 @@ def _zero(rolling: Body, name: str) -> bool:
     return str(rolling.get(name)) in ("0", "0%")
 
 
+_SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_SERVICE_RANGE = "10.0.0.0/16"
+
+
 def _service(body: Body) -> Iterator[Cause]:
     spec = body["spec"]
     ports = spec.get("ports") or []
+    if spec["type"] not in _SERVICE_TYPES:
+        yield unsupported("spec.type", spec["type"], _SERVICE_TYPES)
+    if spec["type"] == "ExternalName" and not re.fullmatch(_SUBDOMAIN, spec.get("externalName") or ""):
+        name = spec.get("externalName")
+        yield wrong("spec.externalName", name, _SUBDOMAIN_WORDS) if name else required("spec.externalName")
     if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != "None":
-        yield Cause("spec.ports", "Required value", "FieldValueRequired")
+        yield required("spec.ports")
+    yield from _service_ports(ports)
+    address = spec.get("clusterIP")
+    if address not in (None, "", "None") and not _in_range(address):
+        said = (
+            f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. "
+            f"The range of valid IPs is {_SERVICE_RANGE}"
+        )
+        yield wrong("spec.clusterIPs", [address], said)
+
+
+def _service_ports(ports: list[Body]) -> Iterator[Cause]:
+    names: set[str] = set()
+    pairs: set[tuple[int, str]] = set()
     for index, port in enumerate(ports):
-        if len(ports) > 1 and not port.get("name"):
-            yield Cause(f"spec.ports[{index}].name", "Required value", "FieldValueRequired")
-        if not 0 < port["port"] < 65536:
-            said = f"Invalid value: {port['port']}: must be between 1 and 65535, inclusive"
-            yield Cause(f"spec.ports[{index}].port", said)
-    seen: set[tuple[int, str]] = set()
-    for index, port in enumerate(ports):
-        pair = (port["port"], port["protocol"])
-        if pair in seen:
-            said = f"Duplicate value: {shown({'port': pair[0], 'protocol': pair[1]})}"
-            yield Cause(f"spec.ports[{index}]", said, "FieldValueDuplicate")
-        seen.add(pair)
+        here, name, pair = f"spec.ports[{index}]", port.get("name"), (port["port"], port["protocol"])
+        if len(ports) > 1 and not name:
+            yield required(f"{here}.name")
+        if name and name in names:
+            yield duplicate(f"{here}.name", name)
+        names.add(name or "")
+        for field in ("port", "targetPort"):
+            value = port.get(field)
+            if isinstance(value, int) and not is_port(value):
+                yield wrong(f"{here}.{field}", value, PORT_WORDS)
+        if pair in pairs:
+            yield duplicate(here, {"port": pair[0], "protocol": pair[1]})
+        pairs.add(pair)
+
+
+def _in_range(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(_SERVICE_RANGE)
+    except ValueError:
+        return False
 
 
 def _autoscaler(body: Body) -> Iterator[Cause]:
@@ -251,11 +307,85 @@ def _autoscaler(body: Body) -> Iterator[Cause]:
         yield Cause("spec.maxReplicas", said)
 
 
+_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+
+
 def _ingress(body: Body) -> Iterator[Cause]:
     spec = body.get("spec") or {}
     if not spec.get("rules") and not spec.get("defaultBackend"):
         said = f"Invalid value: {shown(spec.get('rules') or [])}: either `defaultBackend` or `rules` must be specified"
         yield Cause("spec", said)
+    for index, rule in enumerate(spec.get("rules") or []):
+        host = rule.get("host", "")
+        if host and not re.fullmatch(rf"(\*\.)?{_SUBDOMAIN}", host):
+            yield wrong(f"spec.rules[{index}].host", host, _SUBDOMAIN_WORDS)
+        for place, path in enumerate((rule.get("http") or {}).get("paths") or []):
+            yield from _ingress_path(f"spec.rules[{index}].http.paths[{place}]", path)
+
+
+def _ingress_path(here: str, path: Body) -> Iterator[Cause]:
+    kind, text = path.get("pathType"), path.get("path", "")
+    if kind is None:
+        yield required(f"{here}.pathType", "pathType must be specified")
+    elif kind not in _PATH_TYPES:
+        yield unsupported(f"{here}.pathType", kind, _PATH_TYPES)
+    elif not text.startswith("/") and (text or kind != "ImplementationSpecific"):
+        yield wrong(f"{here}.path", text, "must be an absolute path")
+    service = (path.get("backend") or {}).get("service")
+    if service is not None and not (service.get("port") or {}).keys() & {"number", "name"}:
+        yield required(f"{here}.backend.service.port", "port name or number is required")
+
+
+def _role(body: Body) -> Iterator[Cause]:
+    for index, rule in enumerate(body.get("rules") or []):
+        if not rule.get("verbs"):
+            yield required(f"rules[{index}].verbs", "verbs must contain at least one value")
+        if not rule.get("nonResourceURLs"):
+            if not rule.get("apiGroups"):
+                yield required(f"rules[{index}].apiGroups", "resource rules must supply at least one api group")
+            if not rule.get("resources"):
+                yield required(f"rules[{index}].resources", "resource rules must supply at least one resource")
+
+
+def _binding(body: Body) -> Iterator[Cause]:
+    bound, allowed = body["roleRef"], ("Role", "ClusterRole")
+    if body["kind"] == "ClusterRoleBinding":
+        allowed = ("ClusterRole",)
+    if bound.get("kind") not in allowed:
+        yield unsupported("roleRef.kind", bound.get("kind"), allowed)
+    if not bound.get("name"):
+        yield required("roleRef.name")
+
+
+def _quota(body: Body) -> Iterator[Cause]:
+    for name, value in ((body.get("spec") or {}).get("hard") or {}).items():
+        if not _QUANTITY.match(str(value)):
+            yield wrong(f"spec.hard[{name}]", value, _QUANTITY_WORDS)
+        elif quantity(value) < 0:
+            yield wrong(f"spec.hard[{name}]", str(value), _NOT_NEGATIVE)
+
+
+def _policy(body: Body) -> Iterator[Cause]:
+    for index, each in enumerate((body.get("spec") or {}).get("policyTypes") or []):
+        if each not in ("Ingress", "Egress"):
+            yield unsupported(f"spec.policyTypes[{index}]", each, ("Ingress", "Egress"))
+
+
+def _claim(body: Body) -> Iterator[Cause]:
+    spec = body["spec"]
+    if not spec.get("accessModes"):
+        yield required("spec.accessModes", "at least 1 access mode is required")
+    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
+    if size is None:
+        yield required("spec.resources[storage]")
+    elif not _QUANTITY.match(str(size)) or quantity(size) <= 0:
+        yield wrong("spec.resources[storage]", str(size), "must be greater than zero")
+
+
+def _budget(body: Body) -> Iterator[Cause]:
+    spec = body.get("spec") or {}
+    if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
+        yield wrong("spec", spec, "minAvailable and maxUnavailable cannot be both set")
 
 
 def _definition(body: Body) -> Iterator[Cause]:
@@ -300,6 +430,14 @@ _RULES: dict[str, Callable[[Body], Iterator[Cause]]] = {
     "CustomResourceDefinition": _definition,
     "Secret": _secret,
     "ConfigMap": _data_keys,
+    "Role": _role,
+    "ClusterRole": _role,
+    "RoleBinding": _binding,
+    "ClusterRoleBinding": _binding,
+    "ResourceQuota": _quota,
+    "NetworkPolicy": _policy,
+    "PersistentVolumeClaim": _claim,
+    "PodDisruptionBudget": _budget,
 }
 
 
@@ -359,6 +497,9 @@ def _claim_change(body: Body, live: Body) -> Iterator[Cause]:
 
 def _frozen_data(body: Body, live: Body) -> Iterator[Cause]:
     if live.get("immutable"):
+        if not body.get("immutable"):
+            said = "Forbidden: field is immutable when `immutable` is set"
+            yield Cause("immutable", said, "FieldValueForbidden")
         for field in ("data", "binaryData"):
             if body.get(field) != live.get(field):
                 yield Cause(field, "Forbidden: field is immutable when `immutable` is set", "FieldValueForbidden")
@@ -420,10 +561,12 @@ _IMMUTABLE: dict[str, Callable[[Body, Body], Iterator[Cause]]] = {
 def strict(kind: Kind, body: Body, mode: str) -> list[str]:
     """Unknown fields and wrong types of a plain write, refused when `mode` is Strict; returns the warnings to send."""
     shape = schema.resolve(kind.shape)
-    wrong = [] if kind.custom else list(schema.mistyped(body, shape))
+    # Only an apply must tell the items of a list apart; a doubled key is a matter for the rules of the kind.
+    found = [] if kind.custom else list(schema.mistyped(body, shape))
+    bad = [each for each in found if not each.what.startswith("duplicate entries")]
     where = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
-    if wrong:
-        said = f"json: cannot unmarshal into Go struct field {kind.kind}{wrong[0].path}: {wrong[0].what}"
+    if bad:
+        said = f"json: cannot unmarshal into Go struct field {kind.kind}{bad[0].path}: {bad[0].what}"
         raise Rejected(400, "BadRequest", f"{where}: {said}")
     unknown = [f'unknown field "{path}"' for path in schema.unknown(body, shape)]
     if unknown and mode == "Strict":

@@ -51,11 +51,20 @@ def fielded(text: str, kind: str) -> Test:
     """The objects a field selector text means; a field the kind cannot be selected by is refused."""
     tests = []
     for part in filter(None, (each.strip() for each in text.split(","))):
-        path, operator, value = re.split(r"(!=|==|=)", part, maxsplit=1)
+        pieces = re.split(r"(!=|==|=)", part, maxsplit=1)
+        if len(pieces) != 3:
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
+        path, operator, value = pieces
         if path not in ("metadata.name", "metadata.namespace", *_FIELDS.get(kind, ())):
-            raise bad_request(f"field label not supported: {path}")
+            raise bad_request(_unknown_field(path, kind))
         tests.append((path, operator == "!=", value))
     return lambda body: all((str(_field(body, path)) == value) != negated for path, negated, value in tests)
+
+
+def _unknown_field(path: str, kind: str) -> str:
+    if kind in _FIELDS:
+        return f"field label not supported: {path}"
+    return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _field(body: Body, path: str) -> Any:

@@ -20,13 +20,16 @@ class Cause:
 class Rejected(Exception):
     """An answer other than success, with all that its Status object says."""
 
-    def __init__(self, code: int, reason: str, message: str, details: Body | None = None) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, details: Body | None = None, metadata: Body | None = None
+    ) -> None:
         super().__init__(message)
         self.code, self.reason, self.message, self.details = code, reason, message, details
+        self.metadata = metadata or {}
 
     def body(self) -> Body:
         """The Status object."""
-        status: Body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+        status: Body = {"kind": "Status", "apiVersion": "v1", "metadata": self.metadata, "status": "Failure"}
         status["message"] = self.message
         if self.reason:
             status["reason"] = self.reason
@@ -77,9 +80,9 @@ def bad_request(message: str) -> Rejected:
     return Rejected(400, "BadRequest", message)
 
 
-def expired(message: str) -> Rejected:
-    """The version asked about has been forgotten."""
-    return Rejected(410, "Expired", message)
+def expired(message: str, metadata: Body | None = None) -> Rejected:
+    """The version asked about has been forgotten; the metadata may say how to go on."""
+    return Rejected(410, "Expired", message, None, metadata)
 
 
 def unsupported(accepted: Sequence[str]) -> Rejected:

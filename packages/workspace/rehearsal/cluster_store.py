@@ -107,6 +107,23 @@ class Store:
                 return None
             return [change for change in self._history if change.revision > revision]
 
+    def as_of(self, revision: int, resource: str, namespace: str = "") -> list[Body] | None:
+        """The objects of a resource as they were at a revision, or None when that has been forgotten."""
+        with self.lock:
+            changes = self.since(revision)
+            if changes is None:
+                return None
+            found = {_key(resource, each): each for each in self.every(resource, namespace)}
+            for change in reversed(changes):
+                key = _key(resource, change.object)
+                if change.resource != resource or namespace not in ("", key[1]):
+                    continue
+                if change.before is None:
+                    found.pop(key, None)
+                else:
+                    found[key] = change.before
+            return [found[key] for key in sorted(found)]
+
     @property
     def oldest(self) -> int:
         """The oldest revision that can still be watched from."""

@@ -104,6 +104,10 @@ class Server:
                 said = f"the name of the object ({body['metadata'].get('name', '')}) does not match the name on the URL"
                 raise status.bad_request(f"{said} ({name})")
             self._fresh(kind, live, body)
+            uid = body["metadata"].get("uid")
+            if uid and uid != live["metadata"]["uid"]:
+                said = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live['metadata']['uid']}"
+                raise status.conflict(kind.group, kind.plural, name, said)
             if kind.custom and not body["metadata"].get("resourceVersion"):
                 cause = status.Cause("metadata.resourceVersion", "Invalid value: 0: must be specified for an update")
                 raise status.invalid(kind.group, kind.kind, name, [cause])
@@ -120,7 +124,9 @@ class Server:
         with self.store.lock:
             live = self.get(kind, namespace, name)
             body = _patched(kind, public(live), patch, how)
+            body = body if kind.custom else _without_nulls(body)
             self._fresh(kind, live, body)
+            _same_object(kind, live, body)
             writer.warnings.extend(rules.strict(kind, body, writer.validation))
             body = schema.prune(body, schema.resolve(kind.shape))
             return self._commit(kind, live, _own_half(kind, body, live, writer), writer)
@@ -139,6 +145,7 @@ class Server:
                 self._namespace_takes(kind, namespace, name)
             else:
                 self._fresh(kind, live, body)
+                _same_object(kind, live, body)
             return self._applied(kind, live, body, writer), live is None
 
     def _applied(self, kind: Kind, live: Body | None, body: Body, writer: Writer) -> Body:
@@ -231,7 +238,7 @@ class Server:
         managers: list[fields.Manager] | None = None,
     ) -> Body:
         """Default, judge and keep an object; nothing is written when nothing changed or on a dry run."""
-        body = {**body, "metadata": {**body["metadata"]}}
+        body = _without_empties(kind, body)
         only_status = writer.inside and writer.subresource == "status"
         if not only_status:
             body = defaults.fill(kind, body)
@@ -257,10 +264,6 @@ class Server:
         wanted = body["metadata"].get("resourceVersion")
         if wanted and wanted != live["metadata"]["resourceVersion"]:
             raise status.conflict(kind.group, kind.plural, live["metadata"]["name"], status.STALE)
-        uid = body["metadata"].get("uid")
-        if uid and uid != live["metadata"]["uid"]:
-            said = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live['metadata']['uid']}"
-            raise status.conflict(kind.group, kind.plural, live["metadata"]["name"], said)
 
     def _namespace_takes(self, kind: Kind, namespace: str, name: str) -> None:
         if not kind.namespaced:
@@ -291,6 +294,18 @@ def public(body: Body) -> Body:
     return {name: value for name, value in body.items() if not name.startswith("_")}
 
 
+_LEFT_OUT_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
+
+
+def _without_empties(kind: Kind, body: Body) -> Body:
+    """The object as it is written out: an empty map or list of its metadata, or its data, is left out."""
+    metadata = {k: v for k, v in body["metadata"].items() if v or k not in _LEFT_OUT_WHEN_EMPTY}
+    whole = {**body, "metadata": metadata}
+    if not kind.custom and kind.kind in ("ConfigMap", "Secret"):
+        whole = {name: value for name, value in whole.items() if value or name not in ("data", "binaryData")}
+    return whole
+
+
 def _addressed(kind: Kind, namespace: str, body: Body, *, private: bool = False) -> Body:
     """A copy of what was sent, with its kind and namespace, if they agree with the URL."""
     if not isinstance(body, dict):
@@ -313,7 +328,16 @@ def _addressed(kind: Kind, namespace: str, body: Body, *, private: bool = False)
         raise status.bad_request(words)
     if kind.namespaced:
         metadata["namespace"] = namespace
-    return {**copy, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+    whole = {**copy, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+    return whole if kind.custom or private else _without_nulls(whole)
+
+
+def _same_object(kind: Kind, live: Body, body: Body) -> None:
+    """A patch may name the uid that is there, and no other."""
+    uid = body["metadata"].get("uid")
+    if uid and uid != live["metadata"]["uid"]:
+        cause = status.Cause("metadata.uid", f"Invalid value: {status.shown(uid)}: field is immutable")
+        raise status.invalid(kind.group, kind.kind, live["metadata"]["name"], [cause])
 
 
 def _own_half(kind: Kind, body: Body, live: Body | None, writer: Writer, applied: bool = False) -> Body:
@@ -373,6 +397,9 @@ def _managers(kind: Kind, live: Body | None, body: Body, writer: Writer) -> list
     before, after = live or {}, body
     if writer.inside and writer.subresource == "status":
         before, after = ({"status": each.get("status", {})} for each in (before, after))
+    elif kind.has_status and not writer.inside and writer.subresource != "status":
+        # What the server says about a new object is nobody's.
+        before, after = ({n: v for n, v in each.items() if n != "status"} for each in (before, after))
     old, new = fields.flat(before, kind.shape), fields.flat(after, kind.shape)
     return fields.updated(old, new, fields.managers_of(live), operator)
 
@@ -417,15 +444,21 @@ def _grace(kind: Kind, live: Body, options: Body) -> int:
     return int(live["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
 
 
+_PRECONDITIONS = {
+    "uid": ("UID", "The object might have been deleted and then recreated"),
+    "resourceVersion": ("ResourceVersion", "The object might have been modified"),
+}
+
+
 def _check_preconditions(kind: Kind, live: Body, options: Body) -> None:
-    wanted = options.get("preconditions") or {}
-    metadata = live["metadata"]
-    for name, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+    wanted, metadata = options.get("preconditions") or {}, live["metadata"]
+    for name, (word, why) in _PRECONDITIONS.items():
         if wanted.get(name) and wanted[name] != metadata[name]:
             said = (
-                f"Precondition failed: {word} in precondition: {wanted[name]}, {word} in object meta: {metadata[name]}"
+                f"the {word} in the precondition ({wanted[name]}) does not match the {word} in record "
+                f"({metadata[name]}). {why}"
             )
-            raise status.conflict(kind.group, kind.plural, metadata["name"], said)
+            raise status.conflict(kind.group, kind.kind, metadata["name"], said)
 
 
 def _gone(kind: Kind, live: Body) -> Body:
