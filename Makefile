@@ -38,7 +38,7 @@ check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what wou
 
 .PHONY: test
 test: check check-definitions quick ## everything a change must pass; below it, its parts
-	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker" --numprocesses $(shell nproc) --dist loadfile
+	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker and not conformance" --numprocesses $(shell nproc) --dist loadfile
 	@$(PYTHON) -m pytest -m "prefect and not docker"
 
 .PHONY: quick
@@ -46,8 +46,13 @@ quick: $(READY) ## the library's tests that start no program
 	@$(PYTHON) -m pytest -m quick --numprocesses $(shell nproc) --dist loadfile tests/workspace tests/kinds tests/clients tests/rehearsal
 
 .PHONY: conformance
-conformance: $(READY) ## the contract tests against a real Docker engine and registry, where they can be had
+conformance: $(READY) control-plane ## the contract tests against real Docker, registry and Kubernetes   [CONFORMANCE_CLUSTER=1: also the cluster of KUBECONFIG]
+	@$(PYTHON) -m pytest -m "" --timeout 300 tests/contract/test_cluster_contract*.py
 	@$(PYTHON) -m pytest -m docker
+
+.PHONY: control-plane
+control-plane: $(READY) ## build a real Kubernetes control plane from Debian's source package, once: about ten minutes
+	@$(PYTHON) scripts/control_plane.py
 
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make

@@ -213,9 +213,45 @@ def unpack(work: Path) -> None:
     run([*unpacked, "--strip-components", "1"], work, "the source could not be unpacked")
     for package in sorted((work / "packages").glob("*.deb")):
         run(["dpkg", "--extract", str(package), str(work / "root")], work, f"{package.name} could not be unpacked")
+    mend(work / "tree")
     inside = work / "tree" / ".go" / "src" / "k8s.io"
     inside.mkdir(parents=True)
     (inside / "kubernetes").symlink_to(Path("..") / ".." / "..")
+
+
+# The vendored reflect2 knows Go's maps as they were before 1.18 and corrupts memory with a newer one: the API server
+# dies over a custom object. This is what reflect2 1.0.2 does instead.
+_REFLECT = "vendor/github.com/modern-go/reflect2"
+_HITER = """type hiter struct {
+	key, value, t, h, buckets, bptr unsafe.Pointer
+	overflow, oldoverflow *[]unsafe.Pointer
+	startBucket uintptr
+	offset uint8
+	wrapped bool
+	B, i uint8
+	bucket, checkBucket uintptr
+}
+"""
+_ITERATE = """	var it hiter
+	mapiterinit(type2.rtype, *(*unsafe.Pointer)(obj), &it)
+	return &UnsafeMapIterator{
+		hiter: &it,
+"""
+_MENDS = (
+    (f"{_REFLECT}/unsafe_link.go", r"type hiter struct \{.*?\n\}\n", _HITER),
+    (f"{_REFLECT}/unsafe_link.go", r"m unsafe\.Pointer\) \*hiter", "m unsafe.Pointer, it *hiter)"),
+    (f"{_REFLECT}/unsafe_map.go", r"\treturn &UnsafeMapIterator\{\n\t\thiter: [^\n]*,\n", _ITERATE),
+)
+
+
+def mend(tree: Path) -> None:
+    """Change what this Go cannot work with; a place that is not as expected is no place to build on."""
+    for name, old, new in _MENDS:
+        file = tree / name
+        before, *after = re.split(old, file.read_text(), flags=re.DOTALL)
+        if len(after) != 1:
+            raise Failed(f"{name} of the source package is not as it was; scripts/control_plane.py has to follow.")
+        file.write_text(before + new + after[0])
 
 
 def generate(work: Path) -> None:

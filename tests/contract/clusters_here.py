@@ -315,7 +315,8 @@ def all_of(body: Body) -> str:
 
 def condition(body: Body, kind: str) -> Body:
     """A condition of an object, or an empty one."""
-    return next((each for each in (body.get("status") or {}).get("conditions", []) if each["type"] == kind), {})
+    conditions = (body.get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each["type"] == kind), {})
 
 
 def rolled_out(body: Body) -> bool:

@@ -268,6 +268,8 @@ class Node:
 
 def reported(pod: Mapping[str, Any], address: str) -> Body:
     """What a kubelet says about a pod once it has tried to start it."""
+    if pod["spec"].get("restartPolicy") != "Always":
+        return _ended(pod, address)
     containers = [_container(each) for each in pod["spec"]["containers"]]
     running = all("running" in each["state"] for each in containers)
     ready = all(each["ready"] for each in containers)
@@ -287,6 +289,17 @@ def reported(pod: Mapping[str, Any], address: str) -> Body:
         "conditions": [{**each, "lastTransitionTime": _now()} for each in conditions],
         "containerStatuses": containers,
     }
+
+
+def _ended(pod: Mapping[str, Any], address: str) -> Body:
+    """What is to run once has run at once, and well."""
+    done = {"exitCode": 0, "reason": "Completed", "startedAt": _now(), "finishedAt": _now()}
+    told = [
+        {"name": each["name"], "image": each["image"], "imageID": each["image"], "ready": False, "restartCount": 0}
+        for each in pod["spec"]["containers"]
+    ]
+    statuses = [{**each, "state": {"terminated": done}} for each in told]
+    return {"phase": "Succeeded", "podIP": address, "startTime": _now(), "containerStatuses": statuses}
 
 
 def _container(given: Mapping[str, Any]) -> Body:

@@ -100,7 +100,7 @@ def test_a_stale_version_is_a_conflict(bench: Bench) -> None:
 def test_pages_go_on_where_they_stopped(bench: Bench) -> None:
     bench.put_there(*(made("ConfigMap", f"page-{n}", metadata={"labels": {"for": "pages"}}) for n in range(3)))
     first = bench.get("/api/v1/namespaces/dev/configmaps", labelSelector="for=pages", limit=2)
-    assert first["metadata"]["remainingItemCount"] == 1
+    assert "remainingItemCount" not in first["metadata"]  # a server that selects does not count
     rest = bench.get(
         "/api/v1/namespaces/dev/configmaps",
         labelSelector="for=pages",

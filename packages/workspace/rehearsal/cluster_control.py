@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from workspace.rehearsal.cluster_select import matches
 from workspace.rehearsal.cluster_status import Rejected
 from workspace.rehearsal.cluster_store import Change, now
 from workspace.rehearsal.cluster_verbs import Server
@@ -193,6 +194,22 @@ def owned(server: Server, kind: str, parent: Body) -> list[Body]:
     """The objects of a kind this one controls."""
     uid, namespace = parent["metadata"]["uid"], parent["metadata"].get("namespace", "")
     return [body for body in server.every(kind, namespace) if _controller_uid(body) == uid]
+
+
+def adopt(server: Server, kind: str, parent: Body, parent_kind: str) -> None:
+    """Make this the controller of the objects of a kind that its selector means and that have none."""
+    if parent["metadata"].get("deletionTimestamp"):
+        return
+    for body in server.every(kind, parent["metadata"].get("namespace", "")):
+        metadata = body["metadata"]
+        free = _controller_uid(body) is None and not metadata.get("deletionTimestamp")
+        if free and matches(parent["spec"].get("selector"), metadata.get("labels")):
+            server.change(kind, body, lambda live: _given(live, owner(parent, parent_kind)))
+
+
+def _given(live: Body, reference: Body) -> Body:
+    live["metadata"]["ownerReferences"] = [*(live["metadata"].get("ownerReferences") or []), reference]
+    return live
 
 
 def _controller_uid(body: Body) -> str | None:

@@ -56,8 +56,11 @@ class Manager:
         return f"{words} using {self.version}" if self.operation == "Update" else words
 
 
-def flat(value: Body, shape: schema.Shape) -> Flat:
-    """Every field of the object that can be owned, by path."""
+def flat(value: Body, shape: schema.Shape, *, containers: bool = False) -> Flat:
+    """Every field of the object that can be owned, by path; with `containers` also the maps and lists that hold them.
+
+    Who applies owns what it said; who writes otherwise owns the maps and lists that it made, too.
+    """
     found: Flat = {}
     for name, item in value.items():
         if name in _NOT_OWNED or name.startswith("_"):
@@ -67,30 +70,39 @@ def flat(value: Body, shape: schema.Shape) -> Flat:
             item = {key: each for key, each in item.items() if key not in _META_NOT_OWNED}
             if not item:
                 continue
-        _descend(item, inner, (f"f:{name}",), found, listed=True)
+        _descend(item, inner, (f"f:{name}",), found, listed=True, containers=containers)
     return found
 
 
-def _descend(value: Any, shape: schema.Resolved, path: Path, found: Flat, listed: bool) -> None:
+def _descend(value: Any, shape: schema.Resolved, path: Path, found: Flat, *, listed: bool, containers: bool) -> None:
     kind = schema.form(shape, value)
-    if kind == "whole":
+    if kind == "whole" or not value:
         found[path] = value
         return
-    if not value:
-        found[path] = value
-        return
-    if not listed:
+    if not listed or (containers and _is_made(kind, shape, path)):
         found[path] = _CONTAINER
     if kind == "fields":
         for name, item in value.items():
             inner = schema.child(shape, name) or schema.ANY
-            _descend(item, inner, (*path, f"f:{name}"), found, listed=name in shape.get("properties", ()))
+            declared = name in shape.get("properties", ())
+            _descend(item, inner, (*path, f"f:{name}"), found, listed=declared, containers=containers)
     elif kind == "keyed":
         for item in value:
-            _descend(item, schema.items(shape), (*path, key_element(shape, item)), found, listed=False)
+            here = (*path, key_element(shape, item))
+            _descend(item, schema.items(shape), here, found, listed=False, containers=containers)
     else:
         for item in value:
             found[(*path, "v:" + _compact(item))] = item
+
+
+# A list of Go's that is written out even when it is empty is there before anybody fills it.
+_ALWAYS_THERE = {"f:containers"}
+
+
+def _is_made(kind: str, shape: schema.Resolved, path: Path) -> bool:
+    if kind == "fields":
+        return bool(shape.get("additionalProperties"))
+    return path[-1] not in _ALWAYS_THERE
 
 
 def key_element(shape: schema.Resolved, item: Any) -> str:
@@ -238,7 +250,8 @@ def applied(live: Body, wanted: Body, shape: schema.Shape, writer: Manager, *, f
 
 def _pruned(body: Body, before: frozenset[Path], owners: list[Manager], shape: schema.Resolved) -> Body:
     kept = _with_parents(path for owner in owners for path in owner.fields)
-    doomed = sorted(_with_parents(before) - kept, key=len)
+    # What the metadata holds beside its owned fields (its name) belongs to the server.
+    doomed = sorted(_with_parents(before) - kept - {("f:metadata",)}, key=len)
     gone: list[Path] = []
     for path in doomed:
         if any(path[: len(parent)] == parent for parent in gone):

@@ -48,6 +48,8 @@ def garbage(place: Place, _: str, __: str) -> float | None:
         references = body["metadata"].get("ownerReferences") or []
         if references and not any(each["uid"] in present for each in references):
             _delete(place, resource, body)
+        elif any(each["uid"] not in present for each in references):
+            place.server.change(body["kind"], body, lambda live: _without_absent_owners(live, present))
         if body["metadata"].get("deletionTimestamp"):
             _finalize(place, body, everything)
     return None
@@ -84,6 +86,12 @@ def _owners(body: Body) -> set[str]:
 
 def _disowned(live: Body, uid: str) -> Body:
     live["metadata"]["ownerReferences"] = [each for each in live["metadata"]["ownerReferences"] if each["uid"] != uid]
+    return live
+
+
+def _without_absent_owners(live: Body, present: set[str]) -> Body:
+    references = live["metadata"].get("ownerReferences") or []
+    live["metadata"]["ownerReferences"] = [each for each in references if each["uid"] in present]
     return live
 
 

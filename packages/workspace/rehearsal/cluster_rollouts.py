@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from workspace.rehearsal import cluster_pods as pods
-from workspace.rehearsal.cluster_control import Place, compact, condition, conditioned, holds, owned, owner
+from workspace.rehearsal.cluster_control import Place, adopt, compact, condition, conditioned, holds, owned, owner
 from workspace.rehearsal.cluster_status import Rejected, forbidden
 from workspace.rehearsal.cluster_store import now
 from workspace.rehearsal.cluster_verbs import CONTROLLER
@@ -66,6 +66,7 @@ def deployment(place: Place, namespace: str, name: str) -> float | None:
     body = place.server.find("Deployment", namespace, name)
     if body is None or body["metadata"].get("deletionTimestamp"):
         return None
+    adopt(place.server, "ReplicaSet", body, "Deployment")
     sets = owned(place.server, "ReplicaSet", body)
     current = next((each for each in sets if _template_of(each) == _plain(body["spec"]["template"])), None)
     if not body["spec"].get("paused"):
@@ -318,6 +319,7 @@ def replica_set(place: Place, namespace: str, name: str) -> float | None:
     body = place.server.find("ReplicaSet", namespace, name)
     if body is None or body["metadata"].get("deletionTimestamp"):
         return None
+    adopt(place.server, "Pod", body, "ReplicaSet")
     retry = body.get("_retry") or {"at": 0.0, "tries": 0, "why": ""}
     if time.time() >= retry["at"]:
         mine = [pod for pod in owned(place.server, "Pod", body) if is_active(pod)]

@@ -11,6 +11,7 @@ from workspace.rehearsal.cluster_pod_rules import LABEL_WORDS as _LABEL_WORDS
 from workspace.rehearsal.cluster_pod_rules import (
     PORT_WORDS,
     duplicate,
+    forbidden,
     is_port,
     pod_rules,
     required,
@@ -76,8 +77,21 @@ def check(kind: Kind, body: Body, live: Body | None) -> None:
     # Further rules look into what must be there; a selector alone may be missing.
     if {cause.field for cause in causes} <= {"spec.selector"}:
         causes += [*_kind_rules(kind, body), *(_changes(kind, body, live) if live else [])]
+    causes += _late_finalizers(body, live) if live else []
     if causes:
         raise invalid(kind.group, kind.kind, body["metadata"].get("name", ""), causes)
+
+
+def _late_finalizers(body: Body, live: Body) -> list[Cause]:
+    """What is being deleted takes no new finalizers."""
+    if not live["metadata"].get("deletionTimestamp"):
+        return []
+    new = sorted(set(body["metadata"].get("finalizers") or ()) - set(live["metadata"].get("finalizers") or ()))
+    if not new:
+        return []
+    named = ", ".join(shown(each) for each in new)
+    said = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{named}}}"
+    return [forbidden("metadata.finalizers", said)]
 
 
 def _metadata(kind: Kind, body: Body) -> Iterator[Cause]:
@@ -348,9 +362,8 @@ def _role(body: Body) -> Iterator[Cause]:
 
 
 def _binding(body: Body) -> Iterator[Cause]:
-    bound, allowed = body["roleRef"], ("Role", "ClusterRole")
-    if body["kind"] == "ClusterRoleBinding":
-        allowed = ("ClusterRole",)
+    bound, of_cluster = body["roleRef"], body["kind"] == "ClusterRoleBinding"
+    allowed: tuple[str, ...] = ("ClusterRole",) if of_cluster else ("Role", "ClusterRole")
     if bound.get("kind") not in allowed:
         yield unsupported("roleRef.kind", bound.get("kind"), allowed)
     if not bound.get("name"):
@@ -395,6 +408,8 @@ def _definition(body: Body) -> Iterator[Cause]:
     if sum(1 for version in spec["versions"] if version.get("storage")) != 1:
         said = f"Invalid value: {shown([v.get('name') for v in spec['versions']])}: "
         yield Cause("spec.versions", said + "must have exactly one version marked as storage version")
+    if spec.get("scope") not in ("Cluster", "Namespaced"):
+        yield unsupported("spec.scope", spec.get("scope"), ("Cluster", "Namespaced"))
     for index, version in enumerate(spec["versions"]):
         if not (version.get("schema") or {}).get("openAPIV3Schema"):
             said = "Required value: schemas are required"

@@ -239,9 +239,7 @@ def job(place: Place, namespace: str, name: str) -> float | None:
         said = "Job has reached the specified backoff limit"
         conditions = conditioned(conditions, "Failed", "True", "BackoffLimitExceeded", said)
     elif not any(is_active(pod) for pod in mine):
-        template = json.loads(json.dumps(body["spec"]["template"]))
-        template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), "job-name": name}
-        make_pod(place, body, "Job", template, {"generateName": f"{name}-"}, name)
+        make_pod(place, body, "Job", body["spec"]["template"], {"generateName": f"{name}-"}, name)
     active = sum(1 for pod in owned(place.server, "Pod", body) if is_active(pod))
     counts = compact({"active": active, "succeeded": succeeded, "failed": failed})
     started = body.get("status", {}).get("startTime", now())

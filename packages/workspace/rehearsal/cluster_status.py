@@ -59,20 +59,24 @@ def conflict(group: str, plural: str, name: str, why: str) -> Rejected:
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-def forbidden(group: str, plural: str, name: str, why: str) -> Rejected:
+def forbidden(group: str, plural: str, name: str, why: str, causes: Sequence[Cause] = ()) -> Rejected:
     """Admission refuses it: a quota, a missing service account, a namespace that goes away."""
     message = f'{qualified(plural, group)} "{name}" is forbidden: {why}'
-    return Rejected(403, "Forbidden", message, _details(group, plural, name))
+    details = _details(group, plural, name)
+    return Rejected(403, "Forbidden", message, {**details, "causes": _listed(causes)} if causes else details)
 
 
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Rejected:
     """Some fields are wrong; every one is named."""
     said = [f"{cause.field}: {cause.message}" for cause in causes]
     words = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
-    listed = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
-    details = {"name": name, "group": group, "kind": kind, "causes": listed}
+    details = {"name": name, "group": group, "kind": kind, "causes": _listed(causes)}
     message = f'{qualified(kind, group)} "{name}" is invalid: {words}'
     return Rejected(422, "Invalid", message, {key: value for key, value in details.items() if value})
+
+
+def _listed(causes: Sequence[Cause]) -> list[Body]:
+    return [{"reason": each.reason, "message": each.message, "field": each.field} for each in causes]
 
 
 def bad_request(message: str) -> Rejected:

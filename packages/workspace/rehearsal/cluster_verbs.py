@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -93,7 +94,7 @@ class Server:
             writer.warnings.extend(rules.strict(kind, body, writer.validation))
             body = schema.prune(body, schema.resolve(kind.shape))
             body = _own_half(kind, body, None, writer)
-            return self._commit(kind, None, body, writer)
+            return self._commit(kind, None, _selected_by_uid(kind, body), writer)
 
     def update(self, kind: Kind, namespace: str, name: str, body: Body, writer: Writer) -> Body:
         """Replace an object; a stale resourceVersion is a conflict."""
@@ -155,6 +156,7 @@ class Server:
         manager = fields.Manager(writer.manager, "Apply", kind.api_version, writer.subresource, frozenset(), now())
         result = fields.applied(public(base), wanted, kind.shape, manager, force=writer.force)
         whole = _own_half(kind, result.body, live, writer)
+        whole = _selected_by_uid(kind, whole) if live is None else whole
         return self._commit(kind, live, whole, writer, result.managers)
 
     def set_status(
@@ -184,6 +186,7 @@ class Server:
         """End an object: at once, or when its finalizers, its pods' grace or its contents are gone."""
         with self.store.lock:
             live = self.get(kind, namespace, name)
+            _check_policy(options)
             _check_preconditions(kind, live, options)
             metadata = dict(live["metadata"])
             finalizers = [*metadata.get("finalizers", []), *_policy_finalizers(options)]
@@ -273,7 +276,9 @@ class Server:
             raise status.not_found("", "namespaces", namespace)
         if found["metadata"].get("deletionTimestamp"):
             said = f"unable to create new content in namespace {namespace} because it is being terminated"
-            raise status.forbidden(kind.group, kind.plural, name, said)
+            why = f"namespace {namespace} is being terminated"
+            cause = status.Cause("metadata.namespace", why, "NamespaceTerminating")
+            raise status.forbidden(kind.group, kind.plural, name, said, [cause])
 
     def _suffix(self, base: str) -> str:
         letters = "bcdfghjklmnpqrstvwxz2456789"
@@ -340,6 +345,23 @@ def _same_object(kind: Kind, live: Body, body: Body) -> None:
         raise status.invalid(kind.group, kind.kind, live["metadata"]["name"], [cause])
 
 
+_OLD_AND_NEW = ("controller-uid", "job-name"), ("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name")
+
+
+def _selected_by_uid(kind: Kind, body: Body) -> Body:
+    """A new Job with the selector that the server makes of its uid, unless it brings its own."""
+    spec = body.get("spec") or {}
+    if kind.kind != "Job" or kind.custom or spec.get("manualSelector") or "template" not in spec:
+        return body
+    metadata, uid = body["metadata"], str(uuid.uuid4())
+    template = spec["template"]
+    inner = template.get("metadata") or {}
+    told = {name: value for names in _OLD_AND_NEW for name, value in zip(names, (uid, metadata["name"]), strict=True)}
+    labelled = {**template, "metadata": {**inner, "labels": {**(inner.get("labels") or {}), **told}}}
+    selector = {"matchLabels": {_OLD_AND_NEW[1][0]: uid}}
+    return {**body, "metadata": {**metadata, "uid": uid}, "spec": {**spec, "selector": selector, "template": labelled}}
+
+
 def _own_half(kind: Kind, body: Body, live: Body | None, writer: Writer, applied: bool = False) -> Body:
     """The part of a write its door lets through: everything but status, or status only; the rest stays as it was."""
     if applied:
@@ -400,7 +422,7 @@ def _managers(kind: Kind, live: Body | None, body: Body, writer: Writer) -> list
     elif kind.has_status and not writer.inside and writer.subresource != "status":
         # What the server says about a new object is nobody's.
         before, after = ({n: v for n, v in each.items() if n != "status"} for each in (before, after))
-    old, new = fields.flat(before, kind.shape), fields.flat(after, kind.shape)
+    old, new = (fields.flat(each, kind.shape, containers=True) for each in (before, after))
     return fields.updated(old, new, fields.managers_of(live), operator)
 
 
@@ -442,6 +464,18 @@ def _grace(kind: Kind, live: Body, options: Body) -> int:
         return 0
     asked = options.get("gracePeriodSeconds")
     return int(live["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
+
+
+_POLICIES = ("Foreground", "Background", "Orphan")
+
+
+def _check_policy(options: Body) -> None:
+    policy = options.get("propagationPolicy")
+    if policy is not None and policy not in _POLICIES:
+        allowed = ", ".join(f'"{each}"' for each in (*_POLICIES, "nil"))
+        said = f"Unsupported value: {status.shown(policy)}: supported values: {allowed}"
+        cause = status.Cause("propagationPolicy", said, "FieldValueNotSupported")
+        raise status.invalid("meta.k8s.io", "DeleteOptions", "", [cause])
 
 
 _PRECONDITIONS = {
