@@ -3,7 +3,7 @@
 No package index carries its binaries, but the source package is the complete tree of 1.20.2 with everything it needs,
 and Debian's Go compiles it offline. Nothing is installed and nothing of the machine's is changed: packages are fetched
 through apt from the machine's own Debian mirror into a private folder, checked by apt against Debian's signatures, and
-unpacked there. What comes out stays in the user's cache: about 250 MB. The build takes about ten minutes of one
+unpacked there. What comes out stays in the user's cache: about 250 MB. The build takes five to ten minutes of one
 processor and 3 GB while it runs; one that was interrupted goes on where it stopped.
 """
 
@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,21 +85,14 @@ def build(plane: ControlPlane) -> None:
     """Do every step that was not done before, then throw away what only the build needed."""
     work = plane.folder / "work"
     check_machine(plane.folder)
-    steps: list[tuple[str, Callable[[], None]]] = [
-        ("read the package lists of this machine's Debian mirror", lambda: read_lists(work)),
-        ("fetch the source (34 MB) and Go 1.19 (79 MB)", lambda: fetch(work)),
-        ("unpack them", lambda: unpack(work)),
-        ("generate the code that the source package leaves out (1 to 2 minutes)", lambda: generate(work)),
-        *((f"compile {name}{TAKES.get(name, '')}", compiling(plane, work, name)) for name in PROGRAMS),
-        ("put etcd beside them", lambda: place(etcd(work), plane.program("etcd"))),
-    ]
-    for number, (what, step) in enumerate(steps, 1):
-        stamp = work / f".done-{number}"
+    steps = planned(plane, work)
+    for number, step in enumerate(steps, 1):
+        stamp = work / f".done-{step.name}"
         if stamp.exists():
             continue
         started = time.monotonic()
-        say(f"{number}/{len(steps)} {what} …")
-        step()
+        say(f"{number}/{len(steps)} {step.what} …")
+        step.do()
         stamp.touch()
         say(f"{number}/{len(steps)} done in {time.monotonic() - started:.0f} s")
     # Some of Go's files are read-only, their folders too.
@@ -108,7 +101,28 @@ def build(plane: ControlPlane) -> None:
     say(f"Kubernetes {VERSION} is built: {plane.folder}")
 
 
-TAKES = {"kube-apiserver": " (5 to 8 minutes)", "kube-controller-manager": " (1 to 2 minutes)"}
+@dataclass(frozen=True)
+class Step:
+    """One part of the build: the name under which it is remembered, what is said about it, and how it is done."""
+
+    name: str
+    what: str
+    do: Callable[[], None]
+
+
+def planned(plane: ControlPlane, work: Path) -> list[Step]:
+    """The steps, in order."""
+    return [
+        Step("lists", "read the package lists of this machine's Debian mirror", lambda: read_lists(work)),
+        Step("fetched", "fetch the source (34 MB) and Go 1.19 (79 MB)", lambda: fetch(work)),
+        Step("unpacked", "unpack them", lambda: unpack(work)),
+        Step("generated", "generate the code that the source package leaves out (1 to 2 min)", lambda: generate(work)),
+        *(Step(name, f"compile {name}{TAKES.get(name, '')}", compiling(plane, work, name)) for name in PROGRAMS),
+        Step("etcd", "put etcd beside them", lambda: place(etcd(work), plane.program("etcd"))),
+    ]
+
+
+TAKES = {"kube-apiserver": " (2 to 6 min)", "kube-controller-manager": " (1 to 2 min)"}
 
 
 def check_machine(folder: Path) -> None:
@@ -116,8 +130,6 @@ def check_machine(folder: Path) -> None:
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
         raise Failed(f"{', '.join(missing)} not found; it needs a Debian machine with the package make.")
-    if not KEYRING.exists():
-        raise Failed(f"{KEYRING} is missing; install Debian's package debian-archive-keyring.")
     if (free := shutil.disk_usage(folder).free) < ROOM:
         raise Failed(f"{folder} has {free // 1024**2:,} MB free; {ROOM // 1024**2:,} MB are needed while it builds.")
 
@@ -127,6 +139,8 @@ def read_lists(work: Path) -> None:
     found = mirror(machine_sources())
     for folder in ("lists/partial", "cache/archives/partial", "sources"):
         (work / "apt" / folder).mkdir(parents=True, exist_ok=True)
+    if not Path(found.key).exists():
+        raise Failed(f"{found.key} is missing; install Debian's package debian-archive-keyring.")
     lines = ["Types: deb deb-src", f"URIs: {' '.join(found.addresses)}", f"Suites: {SUITE}", "Components: main"]
     (work / "apt" / "sources" / "debian.sources").write_text("\n".join([*lines, f"Signed-By: {found.key}", ""]))
     run(apt(work, "update"), work, "the mirror's package lists could not be read")
@@ -173,7 +187,7 @@ def paragraph(line: str) -> str:
     return "\n".join([*lines, *([f"Signed-By: {signed[1]}"] if signed else [])])
 
 
-def mirror(paragraphs: Iterator[str]) -> Mirror:
+def mirror(paragraphs: Iterable[str]) -> Mirror:
     """Where the machine reads Debian's main suite; a machine that does not read Debian is refused."""
     for text in paragraphs:
         fields = {
@@ -181,7 +195,8 @@ def mirror(paragraphs: Iterator[str]) -> Mirror:
         }
         of_debian = any(suite in fields.get("suites", []) for suite in debian_suites())
         if of_debian and "main" in fields.get("components", []) and fields.get("enabled") != ["no"]:
-            return Mirror(tuple(fields["uris"]), str(KEYRING))
+            named = fields.get("signed-by", [""])[0]
+            return Mirror(tuple(fields["uris"]), named if named.startswith("/") else str(KEYRING))
     raise Failed(
         "no Debian mirror is named in /etc/apt (sources.list, sources.list.d); run it on Debian 12 or newer, "
         "or name a cluster of your own: make conformance CONFORMANCE_CLUSTER=1 with KUBECONFIG."

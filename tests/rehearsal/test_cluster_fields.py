@@ -148,7 +148,7 @@ def test_label_selectors_choose(selector: str, names: list[str]) -> None:
 
 
 def test_a_field_nobody_can_select_by_is_refused() -> None:
-    with pytest.raises(Rejected, match='"spec.replicas" is not a known field selector'):
+    with pytest.raises(Rejected, match=r'"spec\.replicas" is not a known field selector'):
         select.fielded("spec.replicas=2", "Deployment")
 
 

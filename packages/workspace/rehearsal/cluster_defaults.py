@@ -89,10 +89,19 @@ def _template(spec: Body) -> None:
 def _pod(body: Body) -> None:
     pod_spec(body.setdefault("spec", {}))
     _default(body["spec"], {"enableServiceLinks": True, "preemptionPolicy": "PreemptLowerPriority", "priority": 0})
+    _tolerate(body["spec"])
     body.setdefault("status", {}).setdefault("phase", "Pending")
     for container in [*body["spec"].get("initContainers", []), *body["spec"].get("containers", [])]:
         for name, limit in container["resources"].get("limits", {}).items():
             container["resources"].setdefault("requests", {}).setdefault(name, limit)
+
+
+def _tolerate(spec: Body) -> None:
+    """A pod stays five minutes on a node that went away, unless it says otherwise."""
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(each.get("key") in (None, "", key) for each in spec.get("tolerations") or []):
+            patience = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            spec["tolerations"] = [*(spec.get("tolerations") or []), patience]
 
 
 def _deployment(body: Body) -> None:
