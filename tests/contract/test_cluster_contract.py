@@ -227,6 +227,14 @@ def test_a_replacement_of_another_name_is_a_bad_request(place: Place) -> None:
     assert failure(place.ask("PUT", path_of(body), other)) == (400, "BadRequest")
 
 
+def test_a_replacement_of_another_uid_is_a_conflict(place: Place) -> None:
+    body = place.made("ConfigMap", "other-uid", data={"a": "1"})
+    place.put(body)
+    answer = place.ask("PUT", path_of(body), {**body, "metadata": {**body["metadata"], "uid": "4711"}})
+    assert failure(answer) == (409, "Conflict")
+    assert "Precondition failed: UID in precondition: 4711, UID in object meta: " in answer.body["message"]
+
+
 def test_a_deleted_object_is_told_as_a_success_with_its_uid(place: Place) -> None:
     body = place.made("ConfigMap", "ended")
     live = place.put(body)

@@ -64,6 +64,24 @@ def test_an_unknown_field_to_select_by_is_named(place: Place) -> None:
     assert answer.body["message"] == "field label not supported: spec.image"
 
 
+@pytest.mark.parametrize(
+    ("plural", "version", "field"),
+    [
+        *(("pods", "v1", field) for field in ("spec.nodeName", "status.phase", "spec.serviceAccountName")),
+        *(
+            ("events", "v1", field)
+            for field in ("involvedObject.kind", "involvedObject.uid", "reason", "type", "source")
+        ),
+        ("secrets", "v1", "type"),
+        ("jobs", "batch/v1", "status.successful"),
+        ("replicasets", "apps/v1", "status.replicas"),
+        *(("deployments", "apps/v1", field) for field in ("metadata.name", "metadata.namespace")),
+    ],
+)
+def test_a_kind_is_selected_by_its_own_fields(place: Place, plural: str, version: str, field: str) -> None:
+    assert place.get(place.at(plural, version), fieldSelector=f"{field}=nothing-has-this")["items"] == []
+
+
 def test_secrets_are_selected_by_type_and_name(place: Place) -> None:
     place.put(place.made("Secret", "by-type", type="mystira.app/rare"))
     assert names(place.get(place.at("secrets"), fieldSelector="type=mystira.app/rare")) == ["by-type"]
