@@ -46,7 +46,7 @@ quick: $(READY) ## the library's tests that start no program
 	@$(PYTHON) -m pytest -m quick --numprocesses $(shell nproc) --dist loadfile tests/workspace tests/kinds tests/clients tests/rehearsal
 
 .PHONY: conformance
-conformance: $(READY) control-plane ## the contract tests against real Docker, registry and Kubernetes   [CONFORMANCE_CLUSTER=1: also the cluster of KUBECONFIG]
+conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane) ## the contract tests against real Docker, registry and Kubernetes   [CONFORMANCE_CLUSTER=1 or only: the cluster of KUBECONFIG too]
 	@$(PYTHON) -m pytest -m "" --timeout 300 tests/contract/test_cluster_contract*.py
 	@$(PYTHON) -m pytest -m docker
 

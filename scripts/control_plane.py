@@ -199,7 +199,7 @@ def mirror(paragraphs: Iterable[str]) -> Mirror:
             return Mirror(tuple(fields["uris"]), named if named.startswith("/") else str(KEYRING))
     raise Failed(
         "no Debian mirror is named in /etc/apt (sources.list, sources.list.d); run it on Debian 12 or newer, "
-        "or name a cluster of your own: make conformance CONFORMANCE_CLUSTER=1 with KUBECONFIG."
+        "or take a cluster of your own: make conformance CONFORMANCE_CLUSTER=only with its KUBECONFIG."
     )
 
 

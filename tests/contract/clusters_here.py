@@ -2,7 +2,8 @@
 
 * the rehearsal's stand-in, in this process,
 * a real control plane built by `make control-plane`, with one node that runs nothing,
-* whatever cluster KUBECONFIG names, when CONFORMANCE_CLUSTER=1 allows writing to it: in namespaces of our own only.
+* whatever cluster KUBECONFIG names, when CONFORMANCE_CLUSTER=1 (or `only`) allows writing to it: in namespaces of our
+  own, which go at the end. CONFORMANCE_IMAGE and CONFORMANCE_IMAGE_2 name two images it can pull that keep running.
 """
 
 import base64
@@ -289,10 +290,13 @@ PLACES: Mapping[str, Callable[[Path], contextlib.AbstractContextManager[Place]]]
 
 
 def asked_for() -> list[Any]:
-    """The places of this run: a cluster of KUBECONFIG only when it is allowed in so many words."""
-    conformance = pytest.mark.conformance
-    found = [STAND_IN, pytest.param(REAL, marks=conformance)]
-    return [*found, pytest.param(NAMED, marks=conformance)] if os.environ.get("CONFORMANCE_CLUSTER") == "1" else found
+    """The places of this run: a cluster of KUBECONFIG only when it is allowed in so many words, `1` or `only`."""
+    allowed = os.environ.get("CONFORMANCE_CLUSTER", "")
+    if allowed not in ("", "0", "1", "only"):
+        raise RuntimeError(f"CONFORMANCE_CLUSTER is {allowed!r}; say 1 (beside the built one) or only (instead of it)")
+    real = [REAL] if allowed != "only" else []
+    named = [NAMED] if allowed in ("1", "only") else []
+    return [STAND_IN, *(pytest.param(each, marks=pytest.mark.conformance) for each in (*real, *named))]
 
 
 _PLURALS = {"Ingress": "ingresses", "Endpoints": "endpoints", "NetworkPolicy": "networkpolicies"}
