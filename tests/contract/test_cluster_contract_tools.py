@@ -81,6 +81,7 @@ def test_the_typed_client_patches_and_scales(place: Place) -> None:
     assert apps.read_namespaced_deployment_scale("typed-patched", place.namespace).spec.replicas == 1
 
 
+@pytest.mark.ours("only etcd's own door can make it forget")
 def test_the_typed_client_turns_an_expired_watch_into_a_410(place: Place) -> None:
     core = client.CoreV1Api(place.api)
     involved = {"kind": "Pod", "name": "p", "namespace": place.namespace}

@@ -19,7 +19,6 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "Namespace": ("status.phase",),
     "Node": ("spec.unschedulable",),
     "Job": ("status.successful",),
-    "ReplicaSet": ("status.replicas",),
     "Service": ("spec.clusterIP", "spec.type"),
 }
 _EXPRESSION = re.compile(r"^\s*(!?)\s*([\w./-]+)\s*(?:(notin|in)\s*\(([^)]*)\)|(==|=|!=)\s*([\w.-]*))?\s*$")
