@@ -333,6 +333,20 @@ def test_a_second_apply_writes_nothing(cluster: Cluster, api: Api) -> None:
     assert api.changed == before
 
 
+def test_a_status_that_a_controller_writes_meanwhile_is_no_change_of_ours(cluster: Cluster, api: Api) -> None:
+    cluster.apply([deployment()])
+
+    def report(request: Request, body: Any) -> Response | None:
+        if request.method == "PATCH":
+            live = api.objects["apis/apps/v1/namespaces/shop/deployments/web"]
+            live["metadata"]["resourceVersion"] = str(int(live["metadata"]["resourceVersion"]) + 1)
+            live["status"] = {"observedGeneration": 1}
+        return None
+
+    api.otherwise = report
+    assert cluster.apply([deployment()]) == []
+
+
 def test_an_equal_object_of_somebody_else_is_adopted(cluster: Cluster, api: Api) -> None:
     api.put("v1", "configmaps", config_map(a="1"))
     (found,) = cluster.apply([config_map(a="1")])

@@ -58,12 +58,14 @@ def _declare(node: pytest.Item, why: str) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """How often the contract held at each place, and every declared difference with its reason."""
     counted: dict[str, Counter[str]] = {}
-    reasons = []
+    reasons: list[str] = []
+    missing: set[str] = set()
     for outcome, what in {**_OUTCOMES, "error": "failed"}.items():
         for report in terminalreporter.stats.get(outcome, []):
             where = next((each for each in (STAND_IN, REAL, NAMED) if f"[{each}" in report.nodeid), "")
             if where and "test_cluster_contract" in report.nodeid:
                 counted.setdefault(where, Counter())[what] += 1
+                missing |= {f"{where}: {value}" for key, value in report.user_properties if key == "not served"}
                 if outcome in ("xfailed", "skipped"):
                     why = getattr(report, "wasxfail", "") or str(report.longrepr)
                     reasons.append(f"{report.nodeid.rpartition('::')[2]}: {why}")
@@ -73,5 +75,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for where, counts in counted.items():
         told = ", ".join(f"{counts[what]} {what}" for what in dict.fromkeys(_OUTCOMES.values()))
         terminalreporter.write_line(f"{where}: {told}")
-    for each in sorted(reasons):
+    for each in (*sorted(missing), *sorted(reasons)):
         terminalreporter.write_line(f"  {each}")

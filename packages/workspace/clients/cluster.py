@@ -333,7 +333,11 @@ class Cluster:
             return Difference(name, "create")
         if made["metadata"].get("resourceVersion") == live["metadata"].get("resourceVersion"):
             return None
-        return Difference(name, "change", tuple(manifests.differences(live, made)) or (_OWNERSHIP,))
+        changes = manifests.differences(live, made)
+        # A controller may have written its status between our two requests; that is no change of ours.
+        if not changes and _claims(live, self._manager) != _claims(made, self._manager):
+            changes = [_OWNERSHIP]
+        return Difference(name, "change", tuple(changes)) if changes else None
 
     def _refuse_immutable(self, live: Object | None, thing: Object) -> None:
         if live is None:
@@ -781,16 +785,20 @@ def _label(thing: Mapping[str, Any], name: str) -> str:
 
 
 def _is_managed(live: Mapping[str, Any], manager: str) -> bool:
-    entries = (live.get("metadata") or {}).get("managedFields") or ()
-    return any(each.get("manager") == manager and each.get("operation") == "Apply" for each in entries)
+    return _claims(live, manager) is not None
+
+
+def _claims(live: Mapping[str, Any], manager: str) -> Mapping[str, Any] | None:
+    """The fields that a manager owns by applying them; None where it has applied nothing."""
+    for each in (live.get("metadata") or {}).get("managedFields") or ():
+        if each.get("manager") == manager and each.get("operation") == "Apply":
+            return each.get("fieldsV1") or {}
+    return None
 
 
 def _owned_keys(live: Mapping[str, Any], manager: str) -> set[str]:
     """The data keys of a secret that we wrote; a key that somebody else added stays theirs."""
-    for each in (live.get("metadata") or {}).get("managedFields") or ():
-        if each.get("manager") == manager and each.get("operation") == "Apply":
-            return {key.removeprefix("f:") for key in (each.get("fieldsV1") or {}).get("f:data") or ()}
-    return set()
+    return {key.removeprefix("f:") for key in (_claims(live, manager) or {}).get("f:data") or ()}
 
 
 def _label_selector(selector: Mapping[str, Any]) -> str:

@@ -1,0 +1,143 @@
+"""Our own definitions against every kind of cluster: taken as they are, ready, and then nothing left to change."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clusters_here import NAMED, REAL, Place
+from workspace import manifests
+from workspace.clients.cluster import Cluster
+from workspace.clients.kustomize import Kustomize
+
+Body = dict[str, Any]
+
+OVERLAYS = Path(__file__).parents[2] / "infra" / "kubernetes" / "overlays"
+ENVIRONMENTS = ("dev", "staging", "prod")
+NAMES = ("namespace", "gateway", "cert-manager", "chain", "publisher", "story-generator")
+SERVICES = ("chain", "publisher", "story-generator")
+EXTERNAL = ("quay.io/jetstack/",)
+KUSTOMIZE = Kustomize(engines=["pykustomize", "kubectl", "kustomize"])
+SECONDS = 90.0
+# What a plain control plane of that age does not serve, and why; anything else that is not served fails.
+NOT_SERVED = {
+    ("policy/v1", "PodDisruptionBudget"): (21, "only policy/v1beta1"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): (23, "only autoscaling/v1 and v2beta2"),
+}
+# What the promotion puts in from what other parts give.
+VALUES = {
+    name: [{"kind": "ConfigMap", "name": f"mystira-{name}-config", "path": "data.key_vault_url", "value": "https://v"}]
+    for name in ("publisher", "story-generator")
+}
+MIXED = (24, "a load balancer of one protocol only")
+BROUGHT_BY_AKS = ("gateway.networking.k8s.io/v1",)
+pytestmark = pytest.mark.ours("it makes namespaces and definitions of the workspace's own names")
+
+
+@pytest.fixture(scope="module")
+def cluster(cluster_place: Place) -> Iterator[Cluster]:
+    if cluster_place.name == NAMED:
+        pytest.skip("not asked of a cluster of somebody's: it makes the workspace's own namespaces")
+    yield cluster_place.client()
+    for each in (*(f"mystira-{name}" for name in ENVIRONMENTS), "cert-manager"):
+        cluster_place.ask("DELETE", f"/api/v1/namespaces/{each}")
+
+
+def objects_of(environment: str, name: str) -> list[Body]:
+    """The overlay's objects, its images pinned to a digest."""
+    images = {name: f"mystiraacr.azurecr.io/{name}@sha256:{'a' * 64}"} if name in SERVICES else {}
+    external = EXTERNAL if name == "cert-manager" else ()
+    pinned = manifests.pinned(KUSTOMIZE.render(OVERLAYS / environment / name), images, external)
+    return manifests.with_values(pinned, VALUES.get(name, ()))
+
+
+def served(place: Place, objects: list[Body], record: Any) -> list[Body]:
+    """The objects whose kind is served here; every other one is declared, and told in the report."""
+    kept = []
+    for each in objects:
+        version, kind = each["apiVersion"], each["kind"]
+        since, why = NOT_SERVED.get((version, kind), (0, ""))
+        if place.minor < since:
+            record("not served", f"{kind} of {version}: {why} before 1.{since}")
+        elif place.minor < MIXED[0] and is_mixed(each):
+            record("not served", f"Service {each['metadata']['name']}: {MIXED[1]} before 1.{MIXED[0]}")
+        elif place.name == REAL and version in BROUGHT_BY_AKS:
+            record("not served", f"{kind} of {version}: AKS brings its definition")
+        else:
+            kept.append(each)
+    return kept
+
+
+def is_mixed(thing: Body) -> bool:
+    """Whether it is a load balancer for several protocols."""
+    spec = thing.get("spec") or {}
+    balanced = thing["kind"] == "Service" and spec.get("type") == "LoadBalancer"
+    return balanced and len({each.get("protocol", "TCP") for each in spec["ports"]}) > 1
+
+
+def secrets_of(objects: list[Body]) -> dict[str, dict[str, str]]:
+    """The secrets that containers name, with a value for each key."""
+    found: dict[str, dict[str, str]] = {}
+    for container in (c for each in objects for c in _containers(each)):
+        for variable in container.get("env") or []:
+            reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
+            if reference:
+                found.setdefault(reference["name"], {})[reference["key"]] = "x"
+    return found
+
+
+def _containers(thing: Body) -> list[Body]:
+    spec = (
+        ((thing.get("spec") or {}).get("template") or {}).get("spec") or {}
+        if isinstance(thing.get("spec"), dict)
+        else {}
+    )
+    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("name", NAMES)
+def test_an_overlay_is_taken_as_it_is_and_then_nothing_is_left_to_change(
+    place: Place, cluster: Cluster, environment: str, name: str, record_property: Any
+) -> None:
+    cluster.apply(served(place, objects_of(environment, "namespace"), record_property))
+    objects = served(place, objects_of(environment, name), record_property)
+    cluster.apply(objects)
+    assert cluster.differences(objects) == []
+    assert cluster.apply(objects) == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_of_ours_rolls_out(place: Place, cluster: Cluster, name: str, record_property: Any) -> None:
+    cluster.apply(served(place, objects_of("dev", "namespace"), record_property))
+    objects = served(place, objects_of("dev", name), record_property)
+    for secret, values in secrets_of(objects).items():
+        cluster.write_secret("mystira-dev", secret, values)
+    cluster.apply(objects)
+    workloads = [each for each in objects if each["kind"] in ("Deployment", "StatefulSet")]
+    provide_volumes(place, workloads)
+    for live in cluster.wait_ready(workloads, SECONDS):
+        assert cluster.running_images(live) == {name: frozenset({f"sha256:{'a' * 64}"})} or set(
+            cluster.running_images(live).values()
+        ) == {frozenset({f"sha256:{'a' * 64}"})}
+
+
+def provide_volumes(place: Place, workloads: list[Body]) -> None:
+    """Volumes for the claims of StatefulSets: a control plane without a cloud has nobody who makes them."""
+    if place.name != REAL:
+        return
+    for thing in workloads:
+        for number in range(thing["spec"].get("replicas", 1)):
+            for claim in thing["spec"].get("volumeClaimTemplates") or []:
+                metadata = {"name": f"{claim['metadata']['name']}-{thing['metadata']['name']}-{number}"}
+                wanted = {"name": metadata["name"], "namespace": thing["metadata"]["namespace"]}
+                spec = {
+                    "capacity": {"storage": "1Ti"},
+                    "accessModes": claim["spec"]["accessModes"],
+                    "storageClassName": claim["spec"].get("storageClassName", ""),
+                    "hostPath": {"path": "/nowhere"},
+                    "claimRef": wanted,
+                }
+                volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec}
+                answer = place.ask("POST", "/api/v1/persistentvolumes", volume)
+                assert answer.status in (201, 409), answer.text
