@@ -333,18 +333,44 @@ def test_a_second_apply_writes_nothing(cluster: Cluster, api: Api) -> None:
     assert api.changed == before
 
 
-def test_a_status_that_a_controller_writes_meanwhile_is_no_change_of_ours(cluster: Cluster, api: Api) -> None:
+@pytest.mark.parametrize("attempt", ["apply", "differences"])
+def test_what_a_controller_writes_meanwhile_is_no_change_of_ours(cluster: Cluster, api: Api, attempt: str) -> None:
     cluster.apply([deployment()])
 
     def report(request: Request, body: Any) -> Response | None:
         if request.method == "PATCH":
             live = api.objects["apis/apps/v1/namespaces/shop/deployments/web"]
             live["metadata"]["resourceVersion"] = str(int(live["metadata"]["resourceVersion"]) + 1)
+            live["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
             live["status"] = {"observedGeneration": 1}
         return None
 
     api.otherwise = report
-    assert cluster.apply([deployment()]) == []
+    assert getattr(cluster, attempt)([deployment()]) == []
+
+
+CLAIMS = {
+    "f:metadata": {"f:annotations": {"f:a.test/x": {}}},
+    "f:spec": {"f:replicas": {}, "f:ports": {'k:{"port":80}': {".": {}, "f:port": {}}}, "f:args": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "is_ours"),
+    [
+        ("spec.replicas", True),
+        ("spec", True),
+        ("metadata.annotations", True),
+        ("metadata.annotations.a.test/x", True),
+        ("metadata.annotations.a.test/y", False),
+        ("spec.ports[http].port", True),
+        ("spec.args[0]", True),
+        ("spec.replicasMax", False),
+        ("metadata.labels", False),
+    ],
+)
+def test_a_path_is_ours_when_we_say_it_or_something_in_it(path: str, is_ours: bool) -> None:
+    assert cluster_module._claimed(CLAIMS, path) is is_ours
 
 
 def test_an_equal_object_of_somebody_else_is_adopted(cluster: Cluster, api: Api) -> None:

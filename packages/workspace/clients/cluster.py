@@ -316,11 +316,7 @@ class Cluster:
             self._patch(path, thing, dry_run=True)
             return Difference(name, "create")
         self._refuse_immutable(live, thing)
-        made = self._patch(path, thing, dry_run=True)
-        changes = manifests.differences(live, made)
-        if not changes and not _is_managed(live, self._manager):
-            changes = [_OWNERSHIP]
-        return Difference(name, "change", tuple(changes)) if changes else None
+        return self._change(live, self._patch(path, thing, dry_run=True))
 
     def _live(self, thing: Object) -> Object | None:
         metadata = thing["metadata"]
@@ -328,16 +324,25 @@ class Cluster:
 
     def _applied(self, live: Object | None, thing: Object) -> Difference | None:
         """What applying an object changed, if anything: an apply that changes nothing leaves the version as it was."""
-        made, name = self._apply(thing), manifests.name_of(thing)
+        made = self._apply(thing)
         if live is None:
-            return Difference(name, "create")
+            return Difference(manifests.name_of(thing), "create")
         if made["metadata"].get("resourceVersion") == live["metadata"].get("resourceVersion"):
             return None
+        return self._change(live, made)
+
+    def _change(self, live: Object, made: Object) -> Difference | None:
+        """What our apply makes of an object, if anything.
+
+        Between the two states a controller may have written its part (a status, the revision of a rollout): where
+        nothing differs that we say or said, nothing is changed by us.
+        """
+        before, after = (_claims(each, self._manager) for each in (live, made))
         changes = manifests.differences(live, made)
-        # A controller may have written its status between our two requests; that is no change of ours.
-        if not changes and _claims(live, self._manager) != _claims(made, self._manager):
-            changes = [_OWNERSHIP]
-        return Difference(name, "change", tuple(changes)) if changes else None
+        known = [each for each in (before, after) if each is not None]
+        if after is not None and not any(_claimed(each, path) for path in changes for each in known):
+            changes = [] if before == after else [_OWNERSHIP]
+        return Difference(manifests.name_of(made), "change", tuple(changes)) if changes else None
 
     def _refuse_immutable(self, live: Object | None, thing: Object) -> None:
         if live is None:
@@ -784,16 +789,26 @@ def _label(thing: Mapping[str, Any], name: str) -> str:
     return str((thing["metadata"].get("labels") or {}).get(name, ""))
 
 
-def _is_managed(live: Mapping[str, Any], manager: str) -> bool:
-    return _claims(live, manager) is not None
-
-
 def _claims(live: Mapping[str, Any], manager: str) -> Mapping[str, Any] | None:
     """The fields that a manager owns by applying them; None where it has applied nothing."""
     for each in (live.get("metadata") or {}).get("managedFields") or ():
         if each.get("manager") == manager and each.get("operation") == "Apply":
             return each.get("fieldsV1") or {}
     return None
+
+
+def _claimed(claims: Mapping[str, Any], path: str) -> bool:
+    """Whether a path, as `spec.ports[http].port`, is, holds or lies in a field of a tree of FieldsV1."""
+    if not path or not claims:
+        return True
+    if path.startswith("["):
+        # Items are named otherwise there; whoever owns some of a list's items is asked about all of them.
+        return any(not key.startswith("f:") and key != "." for key in claims)
+    for key, inner in claims.items():
+        name = key.removeprefix("f:")
+        if path == name or path.startswith((f"{name}.", f"{name}[")):
+            return _claimed(inner, path[len(name) :].removeprefix("."))
+    return False
 
 
 def _owned_keys(live: Mapping[str, Any], manager: str) -> set[str]:
