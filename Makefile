@@ -48,7 +48,7 @@ quick: $(READY) ## the library's tests that start no program
 .PHONY: conformance
 conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane) ## the contract tests against real Docker, registry and Kubernetes   [CONFORMANCE_CLUSTER=1 or only: the cluster of KUBECONFIG too]
 	@$(PYTHON) -m pytest -m "" --timeout 300 tests/contract/test_cluster_contract*.py
-	@$(PYTHON) -m pytest -m docker
+	@$(PYTHON) -m pytest -m docker -rs
 
 .PHONY: control-plane
 control-plane: $(READY) ## build a real Kubernetes control plane from Debian's source package, once: about ten minutes
