@@ -61,7 +61,7 @@ quick: $(READY) ## the library's tests that start no program
 .PHONY: conformance
 conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane) ## the contract tests against real Docker, registry and Kubernetes   [CONFORMANCE_CLUSTER=1 or only: the cluster of KUBECONFIG too]
 	@$(PYTHON) -m pytest -m "" --timeout 300 tests/contract/test_cluster_contract*.py
-	@$(PYTHON) -m pytest -m docker
+	@$(PYTHON) -m pytest -m docker -rs
 
 .PHONY: kill-matrix
 kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points and promoted again   [SAMPLE=n, SEED=n]

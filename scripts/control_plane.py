@@ -78,6 +78,9 @@ def main() -> int:
     except (Failed, OSError) as error:
         sys.stderr.write(f"Kubernetes {VERSION} could not be built: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; run it again, and it goes on where it stopped.\n")
+        return 130
     return 0
 
 

@@ -659,3 +659,70 @@ def test_another_kind_of_dry_run_is_refused(place: Place) -> None:
     answer = place.apply(place.made("ConfigMap", "half-dry"), dryRun="Some")
     assert failure(answer) == (422, "Invalid")
     assert answer.causes == [("dryRun", "FieldValueNotSupported")]
+
+
+# --- requests that make no sense --------------------------------------------------------------------------------------
+
+
+def test_a_request_that_is_too_large_is_not_read(place: Place) -> None:
+    body = place.made("ConfigMap", "huge", data={"a": "x" * 3_500_000})
+    assert failure(place.ask("POST", all_of(body), body)) == (413, "RequestEntityTooLarge")
+
+
+def test_data_of_a_secret_that_is_not_encoded_is_a_bad_request(place: Place) -> None:
+    body = place.made("Secret", "plain", data={"a": "%%"})
+    assert failure(place.ask("POST", all_of(body), body)) == (400, "BadRequest")
+    answer = place.apply(body)
+    assert answer.status == 500
+    assert "failed to convert new object to proper version" in answer.body["message"]
+
+
+def test_a_quantity_that_is_none_cannot_be_read(place: Place) -> None:
+    body = place.workload("lots", container={"resources": {"limits": {"cpu": "lots"}}})
+    assert failure(place.ask("POST", all_of(body), body)) == (400, "BadRequest")
+    answer = place.apply(body)
+    assert answer.status == 500
+    assert "quantities must match the regular expression" in answer.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason", "causes"),
+    [
+        ({"fieldManager": "x" * 200}, "Invalid", [("fieldManager", "FieldValueTooLong")]),
+        ({"fieldManager": "x", "force": "true"}, "Invalid", [("force", "FieldValueForbidden")]),
+    ],
+    ids=["a long manager", "force without apply"],
+)
+def test_a_patch_asked_for_wrongly_is_invalid(place: Place, query: Body, reason: str, causes: Any) -> None:
+    body = place.made("ConfigMap", "asked-wrongly", data={"a": "1"})
+    place.put(body)
+    answer = place.ask("PATCH", path_of(body), {"data": {"a": "2"}}, MERGE, **query)
+    assert (failure(answer), answer.causes) == ((422, reason), causes)
+
+
+@pytest.mark.parametrize("metadata", [{"name": "other"}, {"namespace": "other"}])
+def test_a_patch_moves_no_object(place: Place, metadata: Body) -> None:
+    body = place.made("ConfigMap", "unmoved", data={"a": "1"})
+    place.put(body)
+    assert failure(place.ask("PATCH", path_of(body), {"metadata": metadata}, MERGE)) == (400, "BadRequest")
+
+
+def test_an_apply_names_its_object(place: Place) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "named-"}}
+    answer = place.ask("PATCH", place.at("configmaps") + "/nameless", body, APPLY, fieldManager="workspace")
+    assert failure(answer) == (400, "BadRequest")
+    assert "name must be provided" in answer.body["message"]
+    place.put(place.made("ConfigMap", "nameless"))
+    assert place.ask("PATCH", place.at("configmaps") + "/nameless", body, APPLY, fieldManager="workspace").status == 200
+
+
+@pytest.mark.parametrize("name", ["default", "kube-system", "kube-public"])
+@pytest.mark.ours("it asks to delete what holds the cluster together, though only for show")
+def test_a_namespace_of_the_clusters_own_is_never_deleted(place: Place, name: str) -> None:
+    answer = place.ask("DELETE", f"/api/v1/namespaces/{name}", dryRun="All")
+    assert failure(answer) == (403, "Forbidden")
+    assert answer.body["message"] == f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+
+
+def test_an_unknown_version_of_a_group_is_a_status(place: Place) -> None:
+    assert failure(place.ask("GET", "/apis/apps/v9")) == (404, "NotFound")

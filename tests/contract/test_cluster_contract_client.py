@@ -46,10 +46,15 @@ def test_objects_are_applied_in_order_and_the_second_time_nothing_is_written(pla
         ["create", "ConfigMap"],
         ["create", "Service"],
         ["create", "Deployment"],
-    ] or [each.change for each in done] == ["create"] * 3
-    versions = [place.get(path_of(each))["metadata"]["uid"] for each in objects]
+    ]
+    versions = [
+        place.get(path_of(each))["metadata"]["resourceVersion"] for each in objects if each["kind"] != "Deployment"
+    ]
     assert cluster.apply(objects) == []
-    assert [place.get(path_of(each))["metadata"]["uid"] for each in objects] == versions
+    again = [
+        place.get(path_of(each))["metadata"]["resourceVersion"] for each in objects if each["kind"] != "Deployment"
+    ]
+    assert again == versions
     assert cluster.differences(objects) == []
 
 
@@ -60,12 +65,7 @@ def test_a_difference_is_told_by_its_path_and_nothing_is_written(place: Place, c
     body["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.invalid/other:1"
     (found,) = cluster.differences([body])
     assert found.change == "change"
-    assert (
-        found.paths
-        == ("spec.template.spec.containers[main].image", "spec.template.spec.containers[main].imagePullPolicy")[
-            : len(found.paths)
-        ]
-    )
+    assert found.paths == ("spec.template.spec.containers[main].image",)
     assert place.get(path_of(body)) == before
 
 

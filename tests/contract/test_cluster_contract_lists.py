@@ -170,6 +170,23 @@ def test_a_list_comes_as_a_table_for_those_who_ask(place: Place) -> None:
     assert [each["name"] for each in found["columnDefinitions"] if not each.get("priority")] == wanted
 
 
+def test_a_version_that_is_none_or_still_to_come_is_refused(place: Place) -> None:
+    answer = place.ask("GET", place.at("configmaps"), resourceVersion="nonsense")
+    assert answer.status >= 400
+    assert answer.body["message"].startswith('resourceVersion: Invalid value: "nonsense": ')
+    answer = place.ask("GET", place.at("configmaps"), resourceVersionMatch="Exact")
+    assert (answer.status, answer.causes) == (422, [("resourceVersionMatch", "FieldValueForbidden")])
+    answer = place.ask("GET", place.at("configmaps"), limit="many")
+    assert (answer.status, answer.body["reason"]) == (400, "BadRequest")
+
+
+@pytest.mark.ours("only a cluster that nobody else writes to is sure not to be there yet")
+def test_a_version_that_is_still_to_come_is_waited_for_in_vain(place: Place) -> None:
+    answer = place.ask("GET", place.at("configmaps"), resourceVersion="99999999")
+    assert (answer.status, answer.body["reason"]) == (504, "Timeout")
+    assert answer.causes == [("", "ResourceVersionTooLarge")]
+
+
 # --- watches ----------------------------------------------------------------------------------------------------------
 
 

@@ -43,6 +43,7 @@ def autoscaler(name: str, **spec: Any) -> Make:
     return made("HorizontalPodAutoscaler", name, "autoscaling/v2", spec={"scaleTargetRef": target, **spec})
 
 
+OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x"}
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}
 RECREATE = {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}
 CPU = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
@@ -291,6 +292,141 @@ REFUSED: list[tuple[str, Make, list[tuple[str, str]]]] = [
         made("PersistentVolumeClaim", "x", spec={"resources": {"requests": {"storage": "1Gi"}}}),
         [("spec.accessModes", REQUIRED)],
     ),
+    ("a name that is too long", made("ConfigMap", "x" * 254), [("metadata.name", INVALID)]),
+    (
+        "too much in annotations",
+        made("ConfigMap", "x", metadata={"annotations": {"a": "x" * 300_000}}),
+        [("metadata.annotations", None)],
+    ),
+    ("too much data", made("ConfigMap", "x", data={"a": "x" * 1_100_000}), None),
+    (
+        "an owner without a uid",
+        made("ConfigMap", "x", metadata={"ownerReferences": [OWNER]}),
+        [("metadata.ownerReferences.uid", INVALID)],
+    ),
+    (
+        "two controllers",
+        made(
+            "ConfigMap", "x", metadata={"ownerReferences": [{**OWNER, "uid": uid, "controller": True} for uid in "12"]}
+        ),
+        [("metadata.ownerReferences", INVALID)],
+    ),
+    (
+        "an event about another namespace",
+        made("Event", "x", involvedObject={"kind": "Pod", "name": "x", "namespace": "elsewhere"}),
+        [("involvedObject.namespace", INVALID)],
+    ),
+    (
+        "a target port in capitals",
+        service("x", ports=[port(80, targetPort="Not_ok")]),
+        [("spec.ports[0].targetPort", INVALID)],
+    ),
+    ("an affinity of our own", service("x", sessionAffinity="Maybe"), [("spec.sessionAffinity", UNSUPPORTED)]),
+    (
+        "an access mode of our own",
+        made(
+            "PersistentVolumeClaim",
+            "x",
+            spec={"accessModes": ["Sometimes"], "resources": {"requests": {"storage": "1Gi"}}},
+        ),
+        [("spec.accessModes", UNSUPPORTED)],
+    ),
+    ("a wait below zero", workload("x", spec={"minReadySeconds": -1}), [("spec.minReadySeconds", INVALID)]),
+    (
+        "a history below zero",
+        workload("x", spec={"revisionHistoryLimit": -1}),
+        [("spec.revisionHistoryLimit", INVALID)],
+    ),
+    ("a strategy of our own", workload("x", spec={"strategy": {"type": "Hope"}}), [("spec.strategy", UNSUPPORTED)]),
+    (
+        "a surge that is no number",
+        workload("x", spec={"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "many"}}}),
+        [("spec.strategy.rollingUpdate.maxSurge", INVALID)],
+    ),
+    (
+        "more than all unavailable",
+        workload("x", spec={"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "150%"}}}),
+        [("spec.strategy.rollingUpdate.maxUnavailable", INVALID)],
+    ),
+    ("a DNS policy of our own", workload("x", pod={"dnsPolicy": "Guess"}), [(f"{POD}.dnsPolicy", UNSUPPORTED)]),
+    (
+        "a user below zero",
+        workload("x", container={"securityContext": {"runAsUser": -1}}),
+        [(f"{MAIN}.securityContext.runAsUser", INVALID)],
+    ),
+    (
+        "an account in capitals",
+        workload("x", pod={"serviceAccountName": "A_b"}),
+        [(f"{POD}.serviceAccountName", INVALID)],
+    ),
+    (
+        "a variable with a blank",
+        workload("x", container={"env": [{"name": "a b", "value": "1"}]}),
+        [(f"{MAIN}.env[0].name", INVALID)],
+    ),
+    ("variables from nothing", workload("x", container={"envFrom": [{}]}), [(f"{MAIN}.envFrom", INVALID)]),
+    (
+        "a mount without a path",
+        workload(
+            "x",
+            container={"volumeMounts": [{"name": "v", "mountPath": ""}]},
+            pod={"volumes": [{"name": "v", "emptyDir": {}}]},
+        ),
+        [(f"{MAIN}.volumeMounts[0].mountPath", REQUIRED)],
+    ),
+    (
+        "a spread of our own",
+        workload(
+            "x", pod={"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": "z", "whenUnsatisfiable": "Maybe"}]}
+        ),
+        [
+            (f"{POD}.topologySpreadConstraints[0].maxSkew", INVALID),
+            (f"{POD}.topologySpreadConstraints[0].whenUnsatisfiable", UNSUPPORTED),
+        ],
+    ),
+    (
+        "a toleration of a value that is anything",
+        workload("x", pod={"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}),
+        [(f"{POD}.tolerations[0].operator", INVALID)],
+    ),
+    ("a node by a bad label", workload("x", pod={"nodeSelector": {"a b": "c"}}), [(f"{POD}.nodeSelector", INVALID)]),
+    (
+        "a volume from a ConfigMap without a name",
+        workload("x", pod={"volumes": [{"name": "v", "configMap": {}}]}),
+        [(f"{POD}.volumes[0].configMap.name", REQUIRED)],
+    ),
+    (
+        "a port with a long name",
+        workload("x", container={"ports": [{"containerPort": 80, "protocol": "TCP", "name": "a-very-long-port-name"}]}),
+        [(f"{MAIN}.ports[0].name", INVALID)],
+    ),
+    *(
+        (name, made("NetworkPolicy", "x", "networking.k8s.io/v1", spec={"podSelector": {}, **spec}), causes)
+        for name, spec, causes in (
+            (
+                "a policy for no port",
+                {"ingress": [{"ports": [{"port": 0}]}]},
+                [("spec.ingress[0].ports[0].port", INVALID)],
+            ),
+            (
+                "a policy for no address",
+                {"egress": [{"to": [{"ipBlock": {"cidr": "nope"}}]}]},
+                [("spec.egress[0].to[0].ipBlock.cidr", INVALID)],
+            ),
+            ("a policy for nobody", {"egress": [{"to": [{}]}]}, [("spec.egress[0].to[0]", REQUIRED)]),
+        )
+    ),
+    (
+        "a binding of a robot",
+        made(
+            "RoleBinding",
+            "x",
+            "rbac.authorization.k8s.io/v1",
+            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
+            subjects=[{"kind": "Robot", "name": "x"}],
+        ),
+        [("subjects[0].kind", UNSUPPORTED)],
+    ),
 ]
 REFUSED_SINCE = [
     (
@@ -456,6 +592,13 @@ def test_a_service_address_outside_the_clusters_range_is_refused(place: Place) -
     body = service("outside", clusterIP="192.0.2.1")(place)
     answer = place.apply(body)
     assert (answer.status, answer.causes) == (422, [("spec.clusterIPs", INVALID)])
+    assert "is not in the valid range" in answer.body["message"]
+
+
+def test_a_node_port_outside_the_range_is_refused(place: Place) -> None:
+    body = service("far-out", type="NodePort", ports=[port(80, nodePort=80)])(place)
+    answer = place.ask("POST", all_of(body), body)
+    assert (answer.status, answer.causes) == (422, [("spec.ports[0].nodePort", INVALID)])
     assert "is not in the valid range" in answer.body["message"]
 
 

@@ -30,6 +30,8 @@ Body = dict[str, Any]
 VERSION = "v1.35.2-rehearsal"
 _APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
 _AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_LONGEST_MANAGER = 128
+_LARGEST_REQUEST = 3 * 1024 * 1024
 _WATCH_SECONDS = 1800.0
 _OPEN_PATHS = {"version", "healthz", "livez", "readyz"}
 
@@ -247,6 +249,8 @@ def _about(server: Server, asked: Asked) -> Answer:
         return Answer(discovery.group(parts[1], groups[parts[1]]))
     if parts[:1] == ("apis",) and len(parts) == 3 and parts[2] in groups.get(parts[1], []):
         return Answer(discovery.resources(kinds.of(parts[1], parts[2]), f"{parts[1]}/{parts[2]}"))
+    if parts[:1] == ("api",) or (parts[:1] == ("apis",) and parts[1] in groups):
+        raise status.no_such_resource()
     return Answer("404 page not found\n", 404)
 
 
@@ -266,6 +270,7 @@ def _read_objects(server: Server, target: Target, asked: Asked) -> Answer:
     kind = target.kind
     if not target.name:
         return _list(server, target, asked)
+    _check_version(server, asked)
     body = server.get(kind, target.namespace, target.name)
     if target.subresource == "scale":
         return Answer(_scale_of(kind, body))
@@ -291,10 +296,11 @@ def _selector(target: Target, asked: Asked) -> select.Test:
 
 def _list(server: Server, target: Target, asked: Asked) -> Answer:
     test = _selector(target, asked)
+    _check_version(server, asked)
     found, after, revision = _page(server, target, asked.query.get("continue", ""))
     chosen = [body for body in found if _place(body) > after and test(body)]
     metadata: Body = {"resourceVersion": str(revision)}
-    limit = int(asked.query.get("limit") or 0)
+    limit = _whole(asked.query.get("limit") or "0")
     if limit and len(chosen) > limit:
         if not (asked.query.get("labelSelector") or asked.query.get("fieldSelector")):
             metadata["remainingItemCount"] = len(chosen) - limit
@@ -306,6 +312,29 @@ def _list(server: Server, target: Target, asked: Asked) -> Answer:
         return Answer(tables.table(kind, items, metadata["resourceVersion"], metadata))
     listed = [{k: v for k, v in item.items() if k not in ("apiVersion", "kind") or kind.custom} for item in items]
     return Answer({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": listed})
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise status.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def _check_version(server: Server, asked: Asked) -> None:
+    """Refuse a resourceVersion that is none, or that is still to come."""
+    wanted = asked.query.get("resourceVersion", "")
+    if asked.query.get("resourceVersionMatch") and not wanted:
+        said = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+        cause = status.Cause("resourceVersionMatch", said, "FieldValueForbidden")
+        raise status.invalid("meta.k8s.io", "ListOptions", "", [cause])
+    if wanted and not wanted.isdigit():
+        said = f'strconv.ParseUint: parsing "{wanted}": invalid syntax'
+        raise status.bad_request(f'resourceVersion: Invalid value: "{wanted}": {said}')
+    if int(wanted or 0) > server.store.revision:
+        causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+        said = f"Timeout: Too large resource version: {wanted}, current: {server.store.revision}"
+        raise Rejected(504, "Timeout", said, {"causes": causes, "retryAfterSeconds": 1})
 
 
 def _place(body: Body) -> list[str]:
@@ -358,6 +387,10 @@ def _writer(target: Target, asked: Asked) -> Writer:
     if dry not in ("", "All"):
         cause = status.Cause("dryRun", f'Unsupported value: "{dry}": supported values: "All"', "FieldValueNotSupported")
         raise status.invalid("meta.k8s.io", "PatchOptions", "", [cause])
+    if len(asked.query.get("fieldManager", "")) > _LONGEST_MANAGER:
+        said = f"Too long: may not be more than {_LONGEST_MANAGER} bytes"
+        cause = status.Cause("fieldManager", said, "FieldValueTooLong")
+        raise status.invalid("meta.k8s.io", "PatchOptions", "", [cause])
     agent = asked.headers.get("user-agent", "unknown").split("/")[0]
     return Writer(
         manager=asked.query.get("fieldManager") or agent,
@@ -388,6 +421,9 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
 
 def _write(server: Server, target: Target, asked: Asked) -> Answer:
     kind, writer = target.kind, _writer(target, asked)
+    if len(asked.body) > _LARGEST_REQUEST:
+        said = f"Request entity too large: limit is {_LARGEST_REQUEST}"
+        raise Rejected(413, "RequestEntityTooLarge", said)
     if (asked.method == "POST") == bool(target.name):
         raise Rejected(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
     media = asked.headers.get("content-type", "application/json").split(";")[0].strip()
@@ -411,6 +447,9 @@ def _write(server: Server, target: Target, asked: Asked) -> Answer:
 def _patch(server: Server, target: Target, asked: Asked, media: str, writer: Writer) -> Answer:
     kind = target.kind
     if media not in _APPLY:
+        if asked.query.get("force"):
+            cause = status.Cause("force", "Forbidden: may not be specified for non-apply patch", "FieldValueForbidden")
+            raise status.invalid("meta.k8s.io", "PatchOptions", "", [cause])
         patch = _parsed(asked, media)
         kept = server.patch(kind, target.namespace, target.name, patch, media, writer)
         return Answer(_shown(kind, kept), headers=_warnings(writer))

@@ -1,5 +1,6 @@
 """What the API server refuses in an object: names, missing and contradicting fields, and changes that may not be."""
 
+import base64
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from workspace.rehearsal.cluster_kinds import Kind
 from workspace.rehearsal.cluster_pod_rules import LABEL_WORDS as _LABEL_WORDS
 from workspace.rehearsal.cluster_pod_rules import (
     PORT_WORDS,
+    bad_key,
     duplicate,
     forbidden,
     is_port,
@@ -41,11 +43,8 @@ _LABEL_VALUE_WORDS = (
     "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
-_NAME_WORDS = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
-    "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
+_ANNOTATIONS = 256 * 1024
+_DATA = 1024 * 1024
 _FINALIZERS = {"kubernetes", "orphan", "foregroundDeletion"}
 _QUANTITY = re.compile(r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$")
 _QUANTITY_WORDS = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -110,33 +109,31 @@ def _metadata(kind: Kind, body: Body) -> Iterator[Cause]:
             yield Cause("metadata.labels", "Too long: may not be more than 63 bytes", "FieldValueTooLong")
         elif not _LABEL_VALUE.match(value):
             yield Cause("metadata.labels", f"Invalid value: {shown(value)}: {_LABEL_VALUE_WORDS}")
-        if words := _bad_key(key):
+        if words := bad_key(key):
             yield wrong("metadata.labels", key, words)
     for key, value in (metadata.get("annotations") or {}).items():
         if not isinstance(value, str):
             yield Cause("metadata.annotations", f"Invalid value: {shown({key: value})}: must be a string")
-        if words := _bad_key(key.lower()):
+        if words := bad_key(key.lower()):
             yield wrong("metadata.annotations", key, words)
+    if sum(len(f"{key}{value}".encode()) for key, value in (metadata.get("annotations") or {}).items()) > _ANNOTATIONS:
+        yield Cause("metadata.annotations", f"Too long: may not be more than {_ANNOTATIONS} bytes", "FieldValueTooLong")
+    yield from _owners(metadata.get("ownerReferences") or [])
     for index, each in enumerate(metadata.get("finalizers") or []):
         if not kind.custom and "/" not in each and each not in _FINALIZERS:
             said = "name is neither a standard finalizer name nor is it fully qualified"
             yield wrong(f"metadata.finalizers[{index}]", each, said)
 
 
-def _bad_key(key: str) -> str:
-    """What is wrong with the key of a label or annotation, `name` or `prefix/name`."""
-    prefix, slash, name = key.rpartition("/")
-    if "/" in prefix:
-        return (
-            f"a qualified name {_NAME_WORDS} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-        )
-    if slash and not (re.fullmatch(_SUBDOMAIN, prefix) and len(prefix) < 254):
-        return f"prefix part {_SUBDOMAIN_WORDS}" if prefix else "prefix part must be non-empty"
-    if not name:
-        return "name part must be non-empty"
-    if len(name) > 63:
-        return "name part must be no more than 63 bytes"
-    return "" if _LABEL_VALUE.match(name) else f"name part {_NAME_WORDS}"
+def _owners(references: list[Body]) -> Iterator[Cause]:
+    for each in references:
+        for name in ("apiVersion", "kind", "name", "uid"):
+            if not each.get(name):
+                yield wrong(f"metadata.ownerReferences.{name}", "", f"{name} must not be empty")
+    controllers = [each for each in references if each.get("controller")]
+    if len(controllers) > 1:
+        said = "Only one reference can have Controller set to true"
+        yield wrong("metadata.ownerReferences", references, said)
 
 
 def _bad_name(kind: Kind, name: str) -> str:
@@ -244,7 +241,19 @@ def _deployment(body: Body) -> Iterator[Cause]:
     if spec["replicas"] < 0:
         said = f"Invalid value: {spec['replicas']}: must be greater than or equal to 0"
         yield Cause("spec.replicas", said)
+    for name in ("minReadySeconds", "revisionHistoryLimit"):
+        if spec.get(name, 0) < 0:
+            yield wrong(f"spec.{name}", spec[name], _NOT_NEGATIVE)
+    if spec["strategy"]["type"] not in ("Recreate", "RollingUpdate"):
+        yield unsupported("spec.strategy", spec["strategy"], ("Recreate", "RollingUpdate"))
     rolling = spec["strategy"].get("rollingUpdate") or {}
+    for name in ("maxUnavailable", "maxSurge"):
+        value = rolling.get(name)
+        if isinstance(value, str) and not re.fullmatch(r"[0-9]+%", value):
+            said = "a valid percent string must be a numeric string followed by an ending '%'"
+            yield wrong(f"spec.strategy.rollingUpdate.{name}", value, said)
+        elif isinstance(value, str) and name == "maxUnavailable" and int(value[:-1]) > 100:
+            yield wrong(f"spec.strategy.rollingUpdate.{name}", value, "must not be greater than 100%")
     if spec["strategy"]["type"] == "RollingUpdate" and _zero(rolling, "maxUnavailable") and _zero(rolling, "maxSurge"):
         value = shown(rolling.get("maxUnavailable"))
         said = f"Invalid value: {value}: may not be 0 when `maxSurge` is 0"
@@ -275,6 +284,8 @@ def _service(body: Body) -> Iterator[Cause]:
         yield wrong("spec.externalName", name, _SUBDOMAIN_WORDS) if name else required("spec.externalName")
     if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != "None":
         yield required("spec.ports")
+    if spec.get("sessionAffinity") not in ("ClientIP", "None"):
+        yield unsupported("spec.sessionAffinity", spec.get("sessionAffinity"), ("ClientIP", "None"))
     yield from _service_ports(ports)
     address = spec.get("clusterIP")
     if address not in (None, "", "None") and not _in_range(address):
@@ -299,6 +310,13 @@ def _service_ports(ports: list[Body]) -> Iterator[Cause]:
             value = port.get(field)
             if isinstance(value, int) and not is_port(value):
                 yield wrong(f"{here}.{field}", value, PORT_WORDS)
+        target, node = port.get("targetPort"), port.get("nodePort")
+        if isinstance(target, str) and not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", target):
+            said = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+            yield wrong(f"{here}.targetPort", target, said)
+        if node and not 30000 <= node <= 32767:
+            said = "provided port is not in the valid range. The range of valid ports is 30000-32767"
+            yield wrong(f"{here}.nodePort", node, said)
         if pair in pairs:
             yield duplicate(here, {"port": pair[0], "protocol": pair[1]})
         pairs.add(pair)
@@ -361,6 +379,9 @@ def _role(body: Body) -> Iterator[Cause]:
                 yield required(f"rules[{index}].resources", "resource rules must supply at least one resource")
 
 
+_SUBJECTS = ("ServiceAccount", "User", "Group")
+
+
 def _binding(body: Body) -> Iterator[Cause]:
     bound, of_cluster = body["roleRef"], body["kind"] == "ClusterRoleBinding"
     allowed: tuple[str, ...] = ("ClusterRole",) if of_cluster else ("Role", "ClusterRole")
@@ -368,6 +389,9 @@ def _binding(body: Body) -> Iterator[Cause]:
         yield unsupported("roleRef.kind", bound.get("kind"), allowed)
     if not bound.get("name"):
         yield required("roleRef.name")
+    for index, each in enumerate(body.get("subjects") or []):
+        if each.get("kind") not in _SUBJECTS:
+            yield unsupported(f"subjects[{index}].kind", each.get("kind"), _SUBJECTS)
 
 
 def _quota(body: Body) -> Iterator[Cause]:
@@ -379,15 +403,52 @@ def _quota(body: Body) -> Iterator[Cause]:
 
 
 def _policy(body: Body) -> Iterator[Cause]:
-    for index, each in enumerate((body.get("spec") or {}).get("policyTypes") or []):
+    spec = body.get("spec") or {}
+    for index, each in enumerate(spec.get("policyTypes") or []):
         if each not in ("Ingress", "Egress"):
             yield unsupported(f"spec.policyTypes[{index}]", each, ("Ingress", "Egress"))
+    for way, side in (("ingress", "from"), ("egress", "to")):
+        for index, rule in enumerate(spec.get(way) or []):
+            here = f"spec.{way}[{index}]"
+            for place, port in enumerate((rule or {}).get("ports") or []):
+                if isinstance(port.get("port"), int) and not is_port(port["port"]):
+                    yield wrong(f"{here}.ports[{place}].port", port["port"], PORT_WORDS)
+            for place, peer in enumerate((rule or {}).get(side) or []):
+                yield from _peer(f"{here}.{side}[{place}]", peer)
+
+
+def _peer(here: str, peer: Body) -> Iterator[Cause]:
+    if not any(peer.get(name) is not None for name in ("podSelector", "namespaceSelector", "ipBlock")):
+        yield required(here, "must specify a peer")
+    if peer.get("ipBlock") is not None:
+        try:
+            ipaddress.ip_network(peer["ipBlock"].get("cidr", ""), strict=False)
+        except ValueError:
+            yield wrong(f"{here}.ipBlock.cidr", peer["ipBlock"].get("cidr", ""), "not a valid CIDR")
+
+
+_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+
+
+def _job(body: Body) -> Iterator[Cause]:
+    for name in ("backoffLimit", "parallelism", "completions"):
+        if (body["spec"].get(name) or 0) < 0:
+            yield wrong(f"spec.{name}", body["spec"][name], _NOT_NEGATIVE)
+
+
+def _event(body: Body) -> Iterator[Cause]:
+    about = (body.get("involvedObject") or {}).get("namespace") or "default"
+    if about != body["metadata"].get("namespace"):
+        yield wrong("involvedObject.namespace", about, "does not match event.namespace")
 
 
 def _claim(body: Body) -> Iterator[Cause]:
     spec = body["spec"]
     if not spec.get("accessModes"):
         yield required("spec.accessModes", "at least 1 access mode is required")
+    for each in spec.get("accessModes") or []:
+        if each not in _MODES:
+            yield unsupported("spec.accessModes", each, _MODES)
     size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if size is None:
         yield required("spec.resources[storage]")
@@ -425,6 +486,9 @@ def _secret(body: Body) -> Iterator[Cause]:
 
 
 def _data_keys(body: Body) -> Iterator[Cause]:
+    if sum(len(str(value).encode()) for value in (body.get("data") or {}).values()) > _DATA:
+        where = "data" if body["kind"] == "Secret" else "[]"
+        yield Cause(where, f"Too long: may not be more than {_DATA} bytes", "FieldValueTooLong")
     for key in body.get("data") or {}:
         if not re.fullmatch(r"[-._a-zA-Z0-9]+", key):
             said = (
@@ -453,6 +517,8 @@ _RULES: dict[str, Callable[[Body], Iterator[Cause]]] = {
     "NetworkPolicy": _policy,
     "PersistentVolumeClaim": _claim,
     "PodDisruptionBudget": _budget,
+    "Job": _job,
+    "Event": _event,
 }
 
 
@@ -573,20 +639,39 @@ _IMMUTABLE: dict[str, Callable[[Body, Body], Iterator[Cause]]] = {
 }
 
 
+_OF_KEYED_LISTS = ("duplicate entries", "element ")
+
+
 def strict(kind: Kind, body: Body, mode: str) -> list[str]:
     """Unknown fields and wrong types of a plain write, refused when `mode` is Strict; returns the warnings to send."""
     shape = schema.resolve(kind.shape)
     # Only an apply must tell the items of a list apart; a doubled key is a matter for the rules of the kind.
     found = [] if kind.custom else list(schema.mistyped(body, shape))
-    bad = [each for each in found if not each.what.startswith("duplicate entries")]
+    bad = [each for each in found if not each.what.startswith(_OF_KEYED_LISTS)]
     where = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
     if bad:
         said = f"json: cannot unmarshal into Go struct field {kind.kind}{bad[0].path}: {bad[0].what}"
         raise Rejected(400, "BadRequest", f"{where}: {said}")
+    if problem := _undecodable(kind, body):
+        raise Rejected(400, "BadRequest", f"{where}: {problem}")
     unknown = [f'unknown field "{path}"' for path in schema.unknown(body, shape)]
     if unknown and mode == "Strict":
         raise Rejected(400, "BadRequest", f"{where}: strict decoding error: {', '.join(unknown)}")
     return unknown if mode == "Warn" else []
+
+
+def _undecodable(kind: Kind, body: Body) -> str:
+    """What is text to a schema and yet nothing that Go can read: a quantity or the data of a secret that are none."""
+    for _, resources in () if kind.custom else _resource_lists(kind, body):
+        for group in ("requests", "limits"):
+            if not all(_QUANTITY.match(str(each)) for each in (resources.get(group) or {}).values()):
+                return _QUANTITY_WORDS
+    for value in (body.get("data") or {}).values() if kind.kind == "Secret" and not kind.custom else ():
+        try:
+            base64.b64decode(value or "", validate=True)
+        except (ValueError, TypeError):
+            return "illegal base64 data at input byte 0"
+    return ""
 
 
 def typed(kind: Kind, body: Body) -> None:
@@ -595,6 +680,9 @@ def typed(kind: Kind, body: Body) -> None:
     unknown = [(f".{path}", "field not declared in schema") for path in schema.unknown(body, shape)]
     problems = [*unknown, *schema.mistyped(body, shape)]
     if not problems:
+        if problem := _undecodable(kind, body):
+            said = f"unable to convert unstructured object to {kind.api_version}, Kind={kind.kind}: {problem}"
+            raise Rejected(500, "", f"failed to convert new object to proper version: {said}")
         return
     metadata = body.get("metadata", {})
     subject = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {kind.api_version}, Kind={kind.kind}"

@@ -126,6 +126,7 @@ class Server:
             live = self.get(kind, namespace, name)
             body = _patched(kind, public(live), patch, how)
             body = body if kind.custom else _without_nulls(body)
+            _check_place(kind, live, body)
             self._fresh(kind, live, body)
             _same_object(kind, live, body)
             writer.warnings.extend(rules.strict(kind, body, writer.validation))
@@ -137,7 +138,7 @@ class Server:
         with self.store.lock:
             live = self.store.get(kind.resource, namespace, name)
             body = _addressed(kind, namespace, body)
-            _check_apply(kind, name, body)
+            _check_apply(name, body, is_new=live is None)
             if live is None:
                 if writer.subresource:
                     raise status.not_found(kind.group, kind.plural, name)
@@ -187,6 +188,8 @@ class Server:
         with self.store.lock:
             live = self.get(kind, namespace, name)
             _check_policy(options)
+            if kind.kind == "Namespace" and not kind.custom and name in _PROTECTED:
+                raise status.forbidden("", "namespaces", name, "this namespace may not be deleted")
             _check_preconditions(kind, live, options)
             metadata = dict(live["metadata"])
             finalizers = [*metadata.get("finalizers", []), *_policy_finalizers(options)]
@@ -195,8 +198,8 @@ class Server:
             if dry:
                 return public(live) if waits else _gone(kind, live)
             if not waits:
-                self.store.remove(kind.resource, live)
-                return _gone(kind, live)
+                last = self.store.remove(kind.resource, live)
+                return public(last) if kind.resource == "pods" else _gone(kind, live)
             if metadata.get("deletionTimestamp") and grace:
                 return public(live)
             metadata.update(deletionTimestamp=now(), deletionGracePeriodSeconds=grace)
@@ -337,6 +340,20 @@ def _addressed(kind: Kind, namespace: str, body: Body, *, private: bool = False)
     return whole if kind.custom or private else _without_nulls(whole)
 
 
+def _check_place(kind: Kind, live: Body, body: Body) -> None:
+    """A patch changes neither the name of an object, nor its namespace, nor its kind."""
+    old, new = live["metadata"], body.get("metadata") or {}
+    if new.get("name") != old["name"]:
+        said = f"the name of the object ({new.get('name', '')}) does not match the name on the URL ({old['name']})"
+        raise status.bad_request(said)
+    if new.get("namespace") != old.get("namespace"):
+        said = f"the namespace of the object ({new.get('namespace', '')}) does not match the namespace on the request"
+        raise status.bad_request(f"{said} ({old.get('namespace', '')})")
+    if body.get("kind", kind.kind) != kind.kind:
+        cause = status.Cause("patch", f"Invalid value: {status.shown(body)}: no kind {body['kind']} here")
+        raise status.invalid("", "", "", [cause])
+
+
 def _same_object(kind: Kind, live: Body, body: Body) -> None:
     """A patch may name the uid that is there, and no other."""
     uid = body["metadata"].get("uid")
@@ -394,9 +411,12 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _check_apply(kind: Kind, name: str, body: Body) -> None:
+def _check_apply(name: str, body: Body, *, is_new: bool) -> None:
     if body["metadata"].get("managedFields") is not None:
         raise status.bad_request("metadata.managedFields must be nil")
+    if not body["metadata"].get("name") and is_new:
+        said = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        raise status.bad_request(said)
     if body["metadata"].setdefault("name", name) != name:
         said = f"the name of the object ({body['metadata']['name']}) does not match the name on the URL ({name})"
         raise status.bad_request(said)
@@ -466,6 +486,7 @@ def _grace(kind: Kind, live: Body, options: Body) -> int:
     return int(live["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
 
 
+_PROTECTED = ("default", "kube-system", "kube-public")
 _POLICIES = ("Foreground", "Background", "Orphan")
 
 
