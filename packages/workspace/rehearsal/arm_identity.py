@@ -78,8 +78,6 @@ class Identity:
         if scheme.lower() != "bearer" or not hmac.compare_digest(signature, self._signature(payload)):
             raise _unauthenticated("InvalidAuthenticationToken", "The access token is invalid.", self._tenant)
         claims = _decoded(payload.split(".")[1])
-        if self._faults.find("identity", "sign-in"):
-            self._revoked = time.time()
         if (ends := claims["exp"]) < time.time() or claims["_made"] < self._revoked:
             ends = min(ends, int(time.time()))
             text = f"The access token expiry UTC time '{_clock(ends)}' is earlier than current UTC time."
@@ -95,6 +93,8 @@ class Identity:
 
     def check_for_management(self, request: Request) -> None:
         """Return when the request carries a good token for Resource Manager; else raise what it answers."""
+        if self._faults.find("identity", "sign-in"):
+            self._revoked = time.time()
         claims = self.claims(request.headers.get("authorization"))
         if not is_for_management(claims):
             text = f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should "

@@ -25,12 +25,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from workspace.ledger import Ledger
 from workspace.rehearsal.cloud import Cloud, parse
 from workspace.rehearsal.faults import Fault, Faults
+
+if TYPE_CHECKING:
+    import httpx
 
 _LOOK_SECONDS = 0.02
 _LOST = 8
@@ -199,6 +201,8 @@ class Machine:
         def happens() -> bool:
             if not self._told("proven", place):
                 return False
+            import httpx  # what starts with every rehearsal must not wait for it
+
             with httpx.Client(trust_env=False, headers={"Accept": _MANIFESTS}) as registry:
                 tags = registry.get(f"{home}/tags/list").json()["tags"]
                 found = {tag: registry.get(f"{home}/manifests/{tag}") for tag in tags}
@@ -283,7 +287,9 @@ def _stamp(file: Path) -> int:
     return told.st_mtime_ns if told.st_size else 0
 
 
-def _push(home: str, manifests: Mapping[str, httpx.Response]) -> None:
+def _push(home: str, manifests: "Mapping[str, httpx.Response]") -> None:
+    import httpx
+
     for tag, each in manifests.items():
         headers = {"Content-Type": each.headers["content-type"]}
         httpx.put(f"{home}/manifests/{tag}", content=each.content, headers=headers, trust_env=False)
