@@ -257,10 +257,10 @@ class Source:
         name = f"infra/docker/{self.service}/Dockerfile"
         recipe = practice.rehearsal.addresses["sources"][name]
         folder = practice.folder / "changed" / self.service
-        shutil.copytree(deployments.SOURCES / recipe["context"], folder, dirs_exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         dockerfile = folder / "Dockerfile"
-        dockerfile.write_text(f"{dockerfile.read_text()}LABEL turn={practice.turn}\n")
-        practice.sources[name] = {**recipe, "context": str(folder), "dockerfile": str(dockerfile)}
+        dockerfile.write_text(f"{(deployments.SOURCES / recipe['dockerfile']).read_text()}LABEL turn={practice.turn}\n")
+        practice.sources[name] = {**recipe, "dockerfile": str(dockerfile)}
 
 
 @dataclass(frozen=True)
