@@ -60,8 +60,8 @@ quick: $(READY) ## the library's tests that start no program
 
 .PHONY: conformance
 conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane) ## the contract tests against real Docker, registry and Kubernetes   [CONFORMANCE_CLUSTER=1 or only: the cluster of KUBECONFIG too]
-	@$(PYTHON) -m pytest -m "" --timeout 300 tests/contract/test_cluster_contract*.py
-	@$(PYTHON) -m pytest -m docker -rs
+	@$(PYTHON) -m pytest -m "" --timeout 300 --evidence=.evidence --opt-in tests/contract/test_cluster_contract*.py
+	@$(PYTHON) -m pytest -m docker -rs --evidence=.evidence --opt-in
 
 .PHONY: kill-matrix
 kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points and promoted again   [SAMPLE=n, SEED=n]
@@ -77,7 +77,7 @@ evidence: $(READY) ## every suite on data of others, counted in one table   [wan
 
 .PHONY: conformance-azure
 conformance-azure: $(READY) ## our polling against Azure's own test server, our Azure against the real az; installs both once
-	@$(PYTHON) -m pytest -m conformance tests/conformance/test_long_operations.py tests/conformance/test_az.py --timeout 900
+	@$(PYTHON) -m pytest -m conformance tests/conformance --timeout 900 --evidence=.evidence --opt-in
 
 .PHONY: schema
 schema: $(READY) ## prove the rehearsal's azurerm schema against the wheel it is made from (45 MB)

@@ -127,6 +127,35 @@ SUITES = (
         ("terraform/dev/*",),
     ),
     Suite("graphs", "real deployment graphs come in the same waves", "Azure/ARO-HCP", ("graphs/dev/*",)),
+    Suite(
+        "faults",
+        "under each fault: what is tried again, what stops, what is left as it was, the sentence, and the next run",
+        "the catalogue of faults in deployments/faults.json, after the field's own accidents",
+    ),
+    Suite(
+        "long-operations",
+        "our following of long operations ends each of them as it must",
+        "Azure's own test server for SDKs (81 operations)",
+        opt_in="make conformance-azure",
+    ),
+    Suite(
+        "az",
+        "the real az does its work against the rehearsal's Azure",
+        "azure-cli from its package",
+        opt_in="make conformance-azure",
+    ),
+    Suite(
+        "control-plane",
+        "the real control plane answers the questions that the rehearsal's cluster answers",
+        "Kubernetes 1.20.2 built from Debian's source package",
+        opt_in="make conformance",
+    ),
+    Suite(
+        "docker",
+        "a real engine and registry build, push, carry and refuse as the stand-ins do",
+        "Docker Engine and distribution/registry of Debian",
+        opt_in="make conformance",
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from kubernetes import client as kubernetes
 from kubernetes import config
 from workspace.rehearsal.server import Rehearsal
 
-pytestmark = pytest.mark.conformance
+pytestmark = [pytest.mark.conformance, pytest.mark.evidence("az")]
 
 PACKAGE, VERSION = "azure-cli", "2.91.0"
 GROUP = "mys-dev-rehearsed-rg-san"

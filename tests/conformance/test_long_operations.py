@@ -20,7 +20,7 @@ from long_operations import OPERATIONS, RELATIVE, Ends
 from workspace import diagnosis, management, operations
 from workspace.errors import Unsettled, WorkspaceError
 
-pytestmark = pytest.mark.conformance
+pytestmark = [pytest.mark.conformance, pytest.mark.evidence("long-operations")]
 
 PACKAGE, VERSION = "@microsoft.azure/autorest.testserver", "3.3.51"
 COUNT = 81

@@ -296,7 +296,11 @@ def asked_for() -> list[Any]:
         raise RuntimeError(f"CONFORMANCE_CLUSTER is {allowed!r}; say 1 (beside the built one) or only (instead of it)")
     real = [REAL] if allowed != "only" else []
     named = [NAMED] if allowed in ("1", "only") else []
-    return [STAND_IN, *(pytest.param(each, marks=pytest.mark.conformance) for each in (*real, *named))]
+    counted = {REAL: (pytest.mark.conformance, pytest.mark.evidence("control-plane"))}
+    return [
+        STAND_IN,
+        *(pytest.param(each, marks=counted.get(each, (pytest.mark.conformance,))) for each in (*real, *named)),
+    ]
 
 
 _PLURALS = {"Ingress": "ingresses", "Endpoints": "endpoints", "NetworkPolicy": "networkpolicies"}

@@ -26,7 +26,7 @@ from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.registry import RegistryStandIn, real_registry
 from workspace.rehearsal.serving import Served
 
-REAL = pytest.param("real", marks=pytest.mark.docker)
+REAL = pytest.param("real", marks=(pytest.mark.docker, pytest.mark.evidence("docker")))
 ABSENT = "sha256:" + "1" * 64
 START_SECONDS = 20
 

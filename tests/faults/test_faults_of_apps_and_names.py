@@ -5,6 +5,8 @@ from conftest import Stage
 from expectation import practise
 from rows import APPS, NAMES, Row, cases
 
+pytestmark = pytest.mark.evidence("faults")
+
 
 @pytest.mark.parametrize("row", cases((*APPS, *NAMES)))
 def test_a_fault_ends_as_its_row_says(stage: Stage, row: Row) -> None:

@@ -18,6 +18,7 @@ from workspace.ledger import Event, Ledger
 import deployments
 from deployments import faults
 
+pytestmark = pytest.mark.evidence("faults")
 RECORDS = ("chain-record", "publisher-record", "story-generator-record", "api-record", "admin-api-record", "pwa-record")
 
 
