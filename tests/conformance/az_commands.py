@@ -117,7 +117,7 @@ DEPLOYMENTS = (
     ),
     step("resource list -g {group} --query [].name", holds("small-plan", "small-site", "smallinnerstore")),
     step("deployment group create -g {group} -n endless -f {empty} --no-wait", before="endless"),
-    step("deployment group cancel -g {group} -n endless"),
+    step("deployment group cancel -g {group} -n endless", before="endless"),
     step("deployment group show -g {group} -n endless --query properties.provisioningState", "Canceled"),
     refused("deployment group cancel -g {group} -n endless", "DeploymentCannotBeCancelled"),
     step("deployment group create -g {group} -n hopeless -f {empty} --no-wait", before="hopeless"),
