@@ -334,6 +334,8 @@ def test_a_stateful_set_waits_for_a_pod_that_cannot_start(place: Place) -> None:
     body = place.workload("stuck", "StatefulSet", ABSENT, 2)
     place.put(body)
     container_state(place, "stuck", "ImagePullBackOff")
+    # the controller may make the pod before it writes down which revision is the current one
+    place.wait(body, lambda found: (found.get("status") or {}).get("currentRevision"))
     assert [each["metadata"]["name"] for each in pods_of(place, "stuck")] == ["stuck-0"]
     good = place.workload("stuck", "StatefulSet", "a", 2)
     place.put(good)
