@@ -84,7 +84,7 @@ def test_the_build_is_told_nothing_of_an_outer_make(tmp_path: Path, monkeypatch:
 def test_a_step_that_fails_says_its_last_words_and_where_all_of_them_are(tmp_path: Path) -> None:
     work = tmp_path / "work"
     (work / "tree").mkdir(parents=True)
-    command = [sys.executable, "-c", "import sys; print('began'); sys.exit('no room left')"]
+    command = [sys.executable, "-c", "import sys; print('began', flush=True); sys.exit('no room left')"]
     with pytest.raises(Failed, match=r"it broke \(.* ended with 1: .*no room left\); all of it is in .*build\.log"):
         control_plane.run(command, work / "tree", "it broke")
     assert "began" in (work / "build.log").read_text()

@@ -364,10 +364,14 @@ def _refuse_at_once(fault: Fault) -> None:
     if fault.how.lower() not in _REFUSALS and (fault.how in _LATER or not status):
         return
     headers = {"Retry-After": str(told.get("retry_after", 1))} if status in (429, 503) else {}
+    status, code = int(told.get("status", status)), told.get("code", code or "Conflict")
+    message = told.get("message", message or "The rehearsal was told to refuse this.")
+    if "dialect" in told:
+        raise arm_answers.Spoken(told["dialect"], status, code, message, headers)
     raise Refusal(
-        int(told.get("status", status)),
-        told.get("code", code or "Conflict"),
-        told.get("message", message or "The rehearsal was told to refuse this."),
+        status,
+        code,
+        message,
         headers=headers,
         # AKS leaves the wrapper off
         bare="microsoft.containerservice/" in fault.subject.lower() and fault.how.lower() not in _REFUSALS,

@@ -5,9 +5,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from xml.sax.saxutils import escape
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 Json = dict[str, Any]
 
@@ -40,6 +41,45 @@ class Refusal(Exception):
     def response(self) -> Response:
         """The same as an HTTP answer."""
         return JSONResponse(self.body, self.status, headers=self.headers)
+
+
+DIALECTS = ("error{}", "code", "Code", "Error{}", "odata", "xml", "text", "empty", "other")
+"""The dialects of Azure's errors, as the recorded ones were sorted; each service speaks one or two of them."""
+
+
+class Spoken(Refusal):
+    """A refusal in the dialect of another service: what stands before Resource Manager, or behind it, answers so."""
+
+    def __init__(self, dialect: str, status: int, code: str, message: str, headers: Mapping[str, str]) -> None:
+        super().__init__(status, code, message, headers=headers)
+        if dialect not in DIALECTS:
+            raise ValueError(f"There is no dialect {dialect!r} of errors; there are {', '.join(DIALECTS)}.")
+        self.dialect = dialect
+
+    def response(self) -> Response:
+        """The same as an HTTP answer."""
+        if self.dialect in ("empty", "text"):
+            text = "" if self.dialect == "empty" else self.message
+            return PlainTextResponse(text, self.status, headers=self.headers)
+        if self.dialect == "xml":
+            inner = f"<Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message>"
+            text = f'\ufeff<?xml version="1.0" encoding="utf-8"?><Error>{inner}</Error>'
+            return Response(text, self.status, headers=self.headers, media_type="application/xml")
+        return JSONResponse(self._told(), self.status, headers=self.headers)
+
+    def _told(self) -> Json:
+        small = {"code": self.code, "message": self.message}
+        large = {"Code": self.code, "Message": self.message, "Target": None}
+        entity = {"Code": self.code, "Message": self.message, "ExtendedCode": "01025"}
+        bodies: dict[str, Json] = {
+            "error{}": {"error": small},
+            "code": small,
+            "Code": {**large, "Details": [{"Message": self.message}, {"Code": self.code}, {"ErrorEntity": entity}]},
+            "Error{}": {"Error": large},
+            "odata": {"odata.error": {"code": self.code, "message": {"lang": "en", "value": self.message}}},
+            "other": {"Message": self.message},
+        }
+        return bodies[self.dialect]
 
 
 def missing_group(group: str) -> Refusal:
