@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+from xml.sax.saxutils import unescape
 
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 
@@ -180,7 +181,7 @@ def _causes_in_text(text: str, wrapped_in: tuple[str, ...], level: int) -> Itera
     if inner is not None:
         yield from _causes(inner, wrapped_in, level + 1)
     elif found := _XML.search(text):
-        yield Cause(found["code"].strip(), found["message"].strip(), wrapped_in)
+        yield Cause(unescape(found["code"]).strip(), unescape(found["message"]).strip(), wrapped_in)
     elif text.strip():
         yield Cause("", text.strip(), wrapped_in)
 
