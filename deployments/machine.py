@@ -19,7 +19,7 @@ import httpx
 import typer
 from rich.console import Console
 from workspace.addresses import Addresses
-from workspace.errors import Broken, Refused, WorkspaceError
+from workspace.errors import Broken, Refused
 from workspace.ledger import Ledger
 
 import deployments
@@ -29,6 +29,8 @@ from deployments.progress import Watched
 
 _ORDER = ("world", "dev", "staging")
 _TITLES = {"server": "Prefect server", "worker": "Prefect worker", "rehearsal": "rehearsal (every stand-in)"}
+
+_INTERRUPTED = "Interrupted; what is done is in the ledger, and running again goes on there."
 
 application = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -197,7 +199,7 @@ def promote(
 ) -> None:
     """Promote world, dev and staging through Prefect in a rehearsal, and show what happened."""
     machine = Machine()
-    with _sentences(), _stopping(machine, keep=keep):
+    with progress.sentences(console, _INTERRUPTED), _stopping(machine, keep=keep):
         began = time.monotonic()
         machine.fault(fault)
         with console.status("starting") as status:
@@ -270,19 +272,6 @@ def _stopping(machine: Machine, *, keep: bool) -> Iterator[None]:
     finally:
         if not keep:
             machine.down()
-
-
-@contextlib.contextmanager
-def _sentences() -> Iterator[None]:
-    """End on one sentence and a non-zero exit, never on a trace."""
-    try:
-        yield
-    except WorkspaceError as error:
-        console.print(str(error), style="bold red")
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt as error:
-        console.print("Interrupted; what is done is in the ledger, and running again goes on there.", style="yellow")
-        raise typer.Exit(130) from error
 
 
 if __name__ == "__main__":

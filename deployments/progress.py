@@ -1,18 +1,21 @@
 """What a person sees while a promotion runs, and at its end; read from the ledger, which knows first."""
 
+import contextlib
 import datetime
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import typer
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
+from workspace.errors import WorkspaceError
 from workspace.ledger import Entry, Event, Ledger
 from workspace.node import Stage
 
@@ -141,3 +144,16 @@ def truth(part: str) -> str:
 def _shortened(text: str) -> str:
     """The text with digests cut to twelve digits, enough to tell two apart."""
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b", r"\1", text)
+
+
+@contextlib.contextmanager
+def sentences(console: Console, interrupted: str) -> Iterator[None]:
+    """End a command on one sentence and a non-zero exit, never on a trace."""
+    try:
+        yield
+    except WorkspaceError as error:
+        console.print(str(error), style="bold red")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        console.print(interrupted, style="yellow")
+        raise typer.Exit(130) from error

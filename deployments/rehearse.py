@@ -22,7 +22,7 @@ from rich.table import Table
 from workspace import promotion
 from workspace.addresses import Addresses
 from workspace.ending import Ending
-from workspace.errors import Broken, Refused, WorkspaceError
+from workspace.errors import Broken, Refused
 from workspace.ledger import Ledger
 
 import deployments
@@ -31,6 +31,8 @@ from deployments.processes import Process
 from deployments.progress import Watched
 
 _ORDER = ("world", "dev", "staging")
+
+_INTERRUPTED = "Interrupted; what was at work has ended and is recorded."
 
 application = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -88,7 +90,7 @@ def promote(
     With a fault: promote with it in force; where that fails, lift it and promote again, to see that only what is
     missing is done.
     """
-    with _sentences():
+    with progress.sentences(console, _INTERRUPTED):
         began = time.monotonic()
         with _running(local.state() / "rehearse", fault, again=again) as rehearsed:
             console.print(f"The stand-ins answer ({time.monotonic() - began:.1f} s).")
@@ -187,19 +189,6 @@ def _close(rehearsed: Rehearsed, seconds: float) -> None:
     for name, what in rehearsed.addresses.parts.items():
         console.print(f"  {name}: {what}", style="dim")
     console.print(f"\n{seconds:.0f} s in all. Its cloud, ledger and logs are in {rehearsed.state}.")
-
-
-@contextlib.contextmanager
-def _sentences() -> Iterator[None]:
-    """End on one sentence and a non-zero exit, never on a trace."""
-    try:
-        yield
-    except WorkspaceError as error:
-        console.print(str(error), style="bold red")
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt as error:
-        console.print("Interrupted; what was at work has ended and is recorded.", style="yellow")
-        raise typer.Exit(130) from error
 
 
 if __name__ == "__main__":
