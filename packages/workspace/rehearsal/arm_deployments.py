@@ -324,7 +324,7 @@ class Deployments:
                 arm_rules.register(self._cloud, run.scope.subscription, provider["namespace"], registered=True)
         while run.fault and run.fault.how == "never-ending" and self._faults.holds(run.fault):
             await asyncio.sleep(_LOOK_SECONDS)
-        if run.is_cancelled:
+        if run.is_cancelled or not self._is_running(run):
             return
         evaluator = self._evaluate(run)
         planned = [each for each in evaluator.resources() if not each.existing]
@@ -348,6 +348,12 @@ class Deployments:
             self._fail(run, run.failures)
         else:
             self._succeed(run, evaluator)
+
+    def _is_running(self, run: _Run) -> bool:
+        """False once its record says that it ended, or is that of a later deployment, or is gone with its group."""
+        kept = (self._cloud.get(run.record["id"]) or {}).get("properties") or {}
+        same = kept.get("correlationId") == run.record["properties"]["correlationId"]
+        return same and kept.get("provisioningState") == "Running"
 
     async def _make(self, run: _Run, planned: Any) -> None:
         """Write one resource, or run the deployment it is; a refusal becomes a failed operation."""
