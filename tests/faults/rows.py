@@ -227,7 +227,7 @@ TEMPLATES = (
         _TEMPLATE,
         _SITE,
         "failed",
-        says="deployment app-base-…-… in mys-dev-mystira-rg-san failed: LocationNotAvailableForResourceType: The provided location 'eastus2' is not available for resource type 'Microsoft.Web/staticSites' [Microsoft.Web/staticSites mys-dev-mystira-swa-eus2]",
+        says="deployment app-base-…-… in mys-dev-mystira-rg-san failed: LocationNotAvailableForResourceType: The provided location 'eastus2' is not available for resource type 'Microsoft.Web/staticSites' [Microsoft.Web/staticSites mys-dev-mystira-swa-eus2]. Choose a region that offers it",
         blocked=_NEEDS_TEMPLATE,
         touched=("sites mys-dev-mystira-api-san",),
         met=1,
