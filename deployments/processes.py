@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from workspace.errors import Broken, Unsettled
+from workspace.lease import began
 
 START_SECONDS = 90
 """How long a process of ours may take until it answers, on a machine that is busy."""
@@ -33,7 +34,7 @@ class Process:
     @property
     def alive(self) -> bool:
         """True while this very process runs; a later one that was given the same pid does not count."""
-        return bool(self.began) and _began(self.pid) == self.began
+        return bool(self.began) and began(self.pid) == self.began
 
     def kill(self) -> None:
         """End it at once, as a crash would; what it started is left to itself."""
@@ -52,7 +53,7 @@ class Process:
 
     def _below(self) -> "list[Process]":
         """What it started, and what those started: a run's process must not outlive the worker that started it."""
-        return [Process(f"{self.name}/{pid}", pid, _began(pid), self.log) for pid in _descendants(self.pid)]
+        return [Process(f"{self.name}/{pid}", pid, began(pid), self.log) for pid in _descendants(self.pid)]
 
     def _stop(self) -> None:
         for order, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, 5)):
@@ -87,7 +88,7 @@ def start(
             start_new_session=True,
             preexec_fn=None if outlive else _die_with_parent,
         )
-    return Process(name, child.pid, _began(child.pid), str(log))
+    return Process(name, child.pid, began(child.pid), str(log))
 
 
 def wait(process: Process, ready: Callable[[], bool], seconds: float = START_SECONDS) -> None:
@@ -122,15 +123,6 @@ def remembered(file: Path) -> list[Process]:
         return []
     except (json.JSONDecodeError, TypeError) as error:
         raise Broken(f"{file} is damaged ({error}); remove it after ending what it names by hand.") from error
-
-
-def _began(pid: int) -> str:
-    """The kernel's start time of a process, empty when it is gone or only waits to be reaped."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
 
 
 def _descendants(pid: int) -> list[int]:

@@ -259,12 +259,12 @@ def _told(who: Json) -> str:
 
 
 def _process() -> Json:
-    return {"host": _host(), "process": os.getpid(), "began": _began(os.getpid())}
+    return {"host": _host(), "process": os.getpid(), "began": began(os.getpid())}
 
 
 def _is_dead(who: Json) -> bool:
     """True when it is certain that this process is gone: it was of this machine, and this machine has it no more."""
-    return bool(who["host"] == _host() and _began(int(who["process"])) != who["began"])
+    return bool(who["host"] == _host() and began(int(who["process"])) != who["began"])
 
 
 def _host() -> str:
@@ -274,8 +274,11 @@ def _host() -> str:
     return socket.gethostname()
 
 
-def _began(process: int) -> str:
-    """The kernel's start time of a process, empty when it is gone: a later one may be given the same number."""
+def began(process: int) -> str:
+    """The kernel's start time of a process; empty when it is gone or only waits to be reaped.
+
+    A later process may be given the same number, never the same start.
+    """
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:

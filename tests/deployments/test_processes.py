@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from workspace import lease
 from workspace.errors import Broken
 
 from deployments import processes
@@ -65,7 +66,7 @@ def test_what_it_started_is_ended_with_it(tmp_path: Path) -> None:
     until(process.last_words)
     child = int(process.last_words())
     process.end()
-    assert processes._began(child) == ""
+    assert lease.began(child) == ""
 
 
 @pytest.mark.parametrize(("outlive", "alive"), [(False, False), (True, True)])
