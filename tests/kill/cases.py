@@ -1,45 +1,52 @@
 """The kill matrix: every mutating node of dev and staging, killed at four points, then promoted again.
 
-`python tests/kill/cases.py [--sample N] [--seed S] [--jobs N]` is what `make kill-matrix` runs. For each case: what the
-node needs is promoted, a process that works on the node is killed, the environment is promoted whole, and once more.
-Counted are finished steps that were applied again, half-done steps that were taken as done, and what is not there.
+`python tests/kill/cases.py [--sample N] [--seed S] [--jobs N]` is what `make kill-matrix` runs. Kills of different
+nodes stand in a row on one state: a promotion is killed at one node, the next one finishes that node and is killed at a
+later one, and so on to the end; then the environment is promoted whole, and once more. A row holds each node once, so
+four rows an environment hold all kills. After every kill is counted what was finished and is applied again, what was
+half done and is taken as done, and in the end what is not there or should not be.
 """
 
 import argparse
 import contextlib
+import multiprocessing
+import pkgutil
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import victim
 from rich.console import Console
 from rich.table import Table
-from victim import AFTER, POINTS, UNRECORDED, only
-from workspace import ending, promotion, scheduler
+from victim import AFTER, DURING, POINTS, UNRECORDED
+from workspace import clients, ending, kinds, scheduler
 from workspace.addresses import Addresses
 from workspace.execution import Execution
 from workspace.ledger import Entry, Event, Ledger
 from workspace.patience import delays
-from workspace.plan import Plan
 from workspace.scheduler import Patience
-from workspace.work import Outcome
+from workspace.work import Outcome, Preview, Result, Work
 
-import deployments
 from deployments import local, processes
 
 ENVIRONMENTS = ("dev", "staging")
-_VICTIM = Path(__file__).with_name("victim.py")
+# Victims are forked from a process that has loaded what a promotion needs: loading is most of a short run.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_CLIENTS = [f"workspace.clients.{module.name}" for module in pkgutil.iter_modules(clients.__path__)]
 
 
 @dataclass(frozen=True)
-class Case:
+class Kill:
     """One kill: of which node, where, and for `during the effect` after how many seconds of it."""
 
     environment: str
@@ -51,14 +58,20 @@ class Case:
         return f"{self.environment}/{self.node} killed {self.point}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Verdict:
-    """What a case came to; `wrong` holds a sentence for everything that must not be."""
+    """What a kill came to; `wrong` holds what must not be, by the sort of it.
 
-    case: Case
-    killed: bool
-    adopted: bool
-    wrong: tuple[str, ...]
+    `adopted` tells that the next promotion found the node done; `interrupted` that the effect was not over by then.
+    """
+
+    kill: Kill
+    adopted: bool = False
+    interrupted: bool = False
+    wrong: list[tuple[str, str]] = field(default_factory=list)
+
+
+AGAIN, HALF, SKIPPED, OTHER = "finished, applied again", "half done, taken as done", "skipped wrongly", "other"
 
 
 class Place:
@@ -68,37 +81,17 @@ class Place:
         self.state = state
         self.addresses = Addresses.model_validate_json(local.addresses(state).read_text())
 
-    def promote(self, environment: str, run: str, names: set[str] | None = None) -> Execution:
-        """Promote an environment, or some nodes of it; a node that fails is told in the execution's results."""
-        place = deployments.find(environment)
-
-        def narrow(plan: Plan) -> Plan:
-            return only(plan, names) if names is not None else plan
-
-        opening = promotion.opened(
-            place,
-            deployments.nodes(place),
-            self.addresses,
-            run=run,
-            sources=deployments.SOURCES,
-            folders=deployments.DEFINITIONS,
-            owner=run,
-            narrow=narrow,
-        )
-        with opening as execution:
-            execution.begin("the kill matrix")
+    def promote(self, environment: str, run: str) -> Execution:
+        """Promote an environment whole; a node that fails is told in the execution's results."""
+        with victim.at_work(self.state, environment, run) as execution:
             scheduler.settle(execution, Patience(delays(self.addresses.poll_seconds)))
             ending.conclude(execution)
             return execution
 
-    def kill(self, case: Case) -> bool:
-        """Let a process work on the node until it dies; True when it was killed where it should be."""
-        words = [case.environment, case.node, case.point, str(case.seconds)]
-        done = subprocess.run([sys.executable, str(_VICTIM), str(self.state), *words], capture_output=True, check=False)
-        return done.returncode == -9
-
-    def entries(self, environment: str, run: str = "") -> list[Entry]:
-        return Ledger(self.state / "runs").after(0, environment, run)
+    def outcomes(self, environment: str, run: str) -> dict[str, Outcome]:
+        """What became of each node of a run."""
+        entries = Ledger(self.state / "runs").after(0, environment, run)
+        return {each.node: Outcome(each.body["outcome"]) for each in entries if each.event is Event.OUTCOME}
 
     def things(self) -> set[str]:
         """What there is: every resource of the cloud and every object of the clusters, by name."""
@@ -111,18 +104,21 @@ class Place:
         }
 
 
-# Their names are made up anew each time.
-_COMES_AND_GOES = ("pod", "replicaset", "controllerrevision", "event", "certificaterequest", "order", "challenge")
+# Their names are made up anew each time; and the stand-in counts in a file.
+_COMES_AND_GOES = ("pod", "replicaset", "controllerrevision", "event", "certificaterequest", "order", "challenge",
+                   "revision.json")  # fmt: skip
 
 
 class Matrix:
-    """Clean promotions to compare with, and the cases that follow from them."""
+    """Clean promotions to compare with, and the kills that follow from them."""
 
     def __init__(self, folder: Path) -> None:
+        _PROCESSES.set_forkserver_preload(["victim", *_CLIENTS])
         self._folder = folder
         self._bases: dict[str, Path] = {}
-        self.things: dict[str, set[str]] = {}
-        self.cases: list[Case] = []
+        self._orders: dict[str, tuple[str, ...]] = {}
+        self._things: dict[str, set[str]] = {}
+        self.kills: list[Kill] = []
 
     def prepare(self, seed: int, environments: Sequence[str] = ENVIRONMENTS) -> None:
         """Promote everything once; every node that meant to change something is to be killed."""
@@ -130,21 +126,37 @@ class Matrix:
         chance = random.Random(seed)
         for environment in ("world", *environments):
             self._bases[environment] = self._copy(clean, f"before-{environment}")
-            with standing(clean) as place:
+            with standing(clean) as place, timed() as seconds:
                 run = f"clean-{environment}"
                 execution = place.promote(environment, run)
                 _must_succeed(execution)
-                self.things[environment] = place.things()
-                entries = place.entries(environment, run)
+                self._orders[environment] = execution.plan.order
+                self._things[environment] = place.things()
+                entries = Ledger(clean / "runs").after(0, environment, run)
             if environment in ENVIRONMENTS:
-                self.cases += list(_cases(environment, entries, chance))
+                self.kills += list(_kills(environment, entries, seconds, chance))
 
-    def run(self, case: Case, number: int) -> Verdict:
-        """Carry out one case in a state of its own."""
-        state = self._copy(self._bases[case.environment], f"case-{number}")
+    def rows(self, kills: Collection[Kill]) -> list[list[Kill]]:
+        """The kills in rows: in each an environment's, in the order of its plan, no node twice, points mixed."""
+        rows: list[list[Kill]] = []
+        for environment in ENVIRONMENTS:
+            its = [kill for kill in kills if kill.environment == environment]
+            for turn in range(len(POINTS)):
+                row = []
+                for place, node in enumerate(self._orders.get(environment, ())):
+                    of_node = {POINTS.index(kill.point): kill for kill in its if kill.node == node}
+                    if kill := of_node.get((place + turn) % len(POINTS)):
+                        row.append(kill)
+                rows += [row] if row else []
+        return rows
+
+    def run(self, row: Sequence[Kill], number: int, tell: Callable[[Verdict], None]) -> list[Verdict]:
+        """Carry out a row in a state of its own, telling the verdict on each kill as soon as it stands."""
+        environment = row[0].environment
+        state = self._copy(self._bases[environment], f"row-{number}")
         try:
             with standing(state) as place:
-                return _verdict(place, case, self.things[case.environment])
+                return _Row(place, self._orders[environment], self._things[environment], tell).run(row)
         finally:
             shutil.rmtree(state, ignore_errors=True)
 
@@ -155,6 +167,85 @@ class Matrix:
         else:
             target.mkdir(mode=0o700)
         return target
+
+
+class _Row:
+    """Kills on one state, one after the other."""
+
+    def __init__(
+        self, place: Place, order: Sequence[str], things: Collection[str], tell: Callable[[Verdict], None]
+    ) -> None:
+        self._place, self._order, self._things, self._tell = place, order, things, tell
+        self._finished: set[str] = set()
+        self._verdicts: list[Verdict] = []
+        self._told = 0
+
+    def run(self, row: Sequence[Kill]) -> list[Verdict]:
+        for number, kill in enumerate(row):
+            run = f"kill-{number}"
+            before = self._order[: self._order.index(kill.node)]
+            is_killed = self._kill(kill, run, before)
+            self._judge(self._place.outcomes(kill.environment, f"{run}-before"), before)
+            verdict = Verdict(kill, interrupted=kill.point == DURING and not self._outlived(run))
+            if not is_killed:
+                verdict.wrong.append((OTHER, f"the process was not killed {kill.point}, so nothing was practised"))
+            self._verdicts.append(verdict)
+        environment = row[0].environment
+        whole = self._place.promote(environment, "whole")
+        self._judge({name: each.outcome for name, each in whole.results.items()}, self._order)
+        once_more = self._place.promote(environment, "once more")
+        self._judge({name: each.outcome for name, each in once_more.results.items()}, self._order)
+        there = self._place.things()
+        missing = [(SKIPPED, f"{name} was never made") for name in sorted(self._things - there)[:5]]
+        more = [(OTHER, f"{name} was made and belongs to nothing") for name in sorted(there - self._things)[:5]]
+        self._verdicts[-1].wrong += missing + more
+        self._tell_first(len(self._verdicts))
+        return self._verdicts
+
+    def _kill(self, kill: Kill, run: str, before: Collection[str]) -> bool:
+        """Let a process promote what is before the node and then work on it until it dies; True when it was killed."""
+        words = (self._place.state, kill.environment, run, before, kill.node, kill.point, kill.seconds)
+        process = _PROCESSES.Process(target=victim.main, args=words)
+        process.start()
+        process.join()
+        return process.exitcode == -signal.SIGKILL
+
+    def _outlived(self, run: str) -> bool:
+        return (self._place.state / f"{run}.outlived").exists()
+
+    def _judge(self, outcomes: Mapping[str, Outcome], expected: Collection[str]) -> None:
+        """What a promotion after the last kill did to each node that it was to bring to its end."""
+        last = self._verdicts[-1] if self._verdicts else None
+        for name in expected:
+            outcome = outcomes.get(name)
+            is_victim = last is not None and last.kill.node == name and name not in self._finished
+            if outcome is None or not outcome.is_success:
+                self._note(OTHER, f"{name} ended {outcome or 'without an outcome'}")
+            elif is_victim and last is not None:
+                last.adopted = outcome is Outcome.UNCHANGED
+                if not last.adopted and last.kill.point in (AFTER, UNRECORDED):
+                    self._note(AGAIN, f"{name} was finished and was applied again")
+            elif name in self._finished and outcome is Outcome.CHANGED:
+                killed = next((each for each in reversed(self._verdicts) if each.kill.node == name), None)
+                if killed and killed.adopted:
+                    killed.wrong.append((HALF, f"{name} was taken as done and was not"))
+                else:
+                    self._note(AGAIN, f"{name} was finished and was applied again")
+            if outcome is not None and outcome.is_success:
+                self._finished.add(name)
+        # The verdict on a kill stands once the promotion after the next one has looked at the node again.
+        self._tell_first(len(self._verdicts) - 1)
+
+    def _tell_first(self, count: int) -> None:
+        for verdict in self._verdicts[self._told : count]:
+            self._tell(verdict)
+            self._told += 1
+
+    def _note(self, sort: str, sentence: str) -> None:
+        """Hold it against the last kill, after which it was seen."""
+        if not self._verdicts:
+            raise SystemExit(f"Before anything was killed: {sentence}")
+        self._verdicts[-1].wrong.append((sort, sentence))
 
 
 @contextlib.contextmanager
@@ -169,55 +260,39 @@ def standing(state: Path) -> Iterator[Place]:
         process.end()
 
 
-def _cases(environment: str, entries: Sequence[Entry], chance: random.Random) -> Iterator[Case]:
+class _Timed:
+    """A kind that notes how long each of its effects took."""
+
+    def __init__(self, kind: Any, seconds: dict[str, float]) -> None:
+        self._kind, self._seconds = kind, seconds
+        self.preview, self.verify = kind.preview, kind.verify
+
+    def apply(self, work: Work, preview: Preview, outside: Any) -> Result:
+        began = time.monotonic()
+        done: Result = self._kind.apply(work, preview, outside)
+        self._seconds[work.node.id] = time.monotonic() - began
+        return done
+
+
+@contextlib.contextmanager
+def timed() -> Iterator[dict[str, float]]:
+    """How long the effect of each node takes that is promoted within the block, in seconds."""
+    seconds: dict[str, float] = {}
+    table = kinds.TABLE
+    kinds.TABLE = {kind: _Timed(module, seconds) for kind, module in table.items()}  # type: ignore[misc]
+    try:
+        yield seconds
+    finally:
+        kinds.TABLE = table  # type: ignore[misc]
+
+
+def _kills(
+    environment: str, entries: Sequence[Entry], seconds: Mapping[str, float], chance: random.Random
+) -> Iterator[Kill]:
     """Four kills for each node that meant to change something."""
-    seconds = {entry.node: float(entry.body["seconds"]) for entry in entries if entry.event is Event.OUTCOME}
     for node in dict.fromkeys(entry.node for entry in entries if entry.event is Event.INTENT):
         for point in POINTS:
-            yield Case(environment, node, point, round(seconds[node] * chance.uniform(0.05, 0.95), 3))
-
-
-def _verdict(place: Place, case: Case, things: set[str]) -> Verdict:
-    nodes = deployments.nodes(deployments.find(case.environment))
-    before = _ancestors({each.id: frozenset(_plain(each.all_needs)) for each in nodes}, case.node)
-    if before:
-        _must_succeed(place.promote(case.environment, "before", before))
-    killed = place.kill(case)
-    again = place.promote(case.environment, "again")
-    done = {name for name, each in again.results.items() if each.outcome is Outcome.CHANGED}
-    once_more = place.promote(case.environment, "once more")
-    wrong = [
-        *(f"{name} failed: {each.detail}" for name, each in again.results.items() if not each.outcome.is_success),
-        *(f"{name} was finished and was applied again" for name in sorted(before & done)),
-        *(
-            f"{name} was taken as done and was not: {each.detail}"
-            for name, each in once_more.results.items()
-            if each.outcome is not Outcome.UNCHANGED
-        ),
-        *(f"{name} was never made" for name in sorted(things - place.things())[:5]),
-        *(f"{name} was made and belongs to nothing" for name in sorted(place.things() - things)[:5]),
-    ]
-    adopted = case.node not in done
-    if case.point in (AFTER, UNRECORDED) and not adopted:
-        wrong.append(f"{case.node} was finished and was applied again")
-    if not killed:
-        wrong.append(f"the process was not killed {case.point}, so nothing was practised")
-    return Verdict(case, killed, adopted, tuple(wrong))
-
-
-def _plain(needs: frozenset[str]) -> set[str]:
-    return {need for need in needs if "/" not in need}
-
-
-def _ancestors(needs: dict[str, frozenset[str]], node: str) -> set[str]:
-    found: set[str] = set()
-    waiting = list(needs[node])
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += needs[name]
-    return found
+            yield Kill(environment, node, point, round(seconds[node] * chance.uniform(0.05, 0.95), 3))
 
 
 def _must_succeed(execution: Execution) -> None:
@@ -229,46 +304,57 @@ def _must_succeed(execution: Execution) -> None:
 def main() -> None:
     """Run the matrix, or a sample of it, and print what was counted; exit with 1 when anything was wrong."""
     wanted = argparse.ArgumentParser(description=__doc__)
-    wanted.add_argument("--sample", type=int, default=0, help="so many cases, chosen by the seed; 0: all")
+    wanted.add_argument("--sample", type=int, default=0, help="so many kills, chosen by the seed; 0: all")
     wanted.add_argument("--seed", type=int, default=int(time.time()))
     wanted.add_argument("--jobs", type=int, default=2)
     chosen = wanted.parse_args()
     console = Console(highlight=False, width=150)
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kill-matrix-") as folder:
         matrix = Matrix(Path(folder))
         matrix.prepare(chosen.seed)
-        cases = matrix.cases
+        kills = matrix.kills
         if chosen.sample:
-            cases = random.Random(chosen.seed).sample(cases, min(chosen.sample, len(cases)))
-        console.print(f"{len(cases)} of {len(matrix.cases)} kills, seed {chosen.seed}")
-        with ThreadPoolExecutor(chosen.jobs) as pool:
-            verdicts = []
-            for verdict in pool.map(matrix.run, cases, range(len(cases))):
-                verdicts.append(verdict)
-                mark = "ok" if not verdict.wrong else "; ".join(verdict.wrong)
-                console.print(f"{len(verdicts):4} {verdict.case}: {mark}", style="red" if verdict.wrong else "dim")
+            kills = random.Random(chosen.seed).sample(kills, min(chosen.sample, len(kills)))
+        rows = matrix.rows(kills)
+        console.print(f"{len(kills)} of {len(matrix.kills)} kills in {len(rows)} rows, seed {chosen.seed}")
+        verdicts = carried_out(matrix, rows, chosen.jobs, console)
     console.print(summary(verdicts))
-    sys.exit(1 if any(each.wrong for each in verdicts) else 0)
+    console.print(f"{len(verdicts)} kills in {time.monotonic() - began:.0f} s, seed {chosen.seed}")
+    sys.exit(1 if any(each.wrong for each in verdicts) or len(verdicts) != len(kills) else 0)
+
+
+def carried_out(matrix: Matrix, rows: Sequence[Sequence[Kill]], jobs: int, console: Console) -> list[Verdict]:
+    """The verdicts on all kills of these rows, each printed as soon as it stands."""
+    total, told, alone = sum(map(len, rows)), Counter[str](), threading.Lock()
+
+    def tell(verdict: Verdict) -> None:
+        with alone:
+            told["all"] += 1
+            mark = "; ".join(sentence for _, sentence in verdict.wrong) or (
+                "adopted" if verdict.adopted else "completed"
+            )
+            style = "red" if verdict.wrong else "dim"
+            console.print(f"{told['all']:4}/{total} {verdict.kill}: {mark}", style=style, soft_wrap=True)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        done = pool.map(lambda numbered: matrix.run(numbered[1], numbered[0], tell), enumerate(rows))
+        return [verdict for row in done for verdict in row]
 
 
 def summary(verdicts: Sequence[Verdict]) -> Table:
-    """Counts by point: kills, how many were adopted instead of applied again, and what was wrong."""
-    table = Table("point", "kills", "adopted", "applied or completed")
-    for heading in ("finished steps applied again", "half-done taken as done", "other wrongs"):
+    """Counts by point: kills, what the next promotion found done or had to complete, and what was wrong."""
+    table = Table("point", "kills", "interrupted", "adopted", "completed")
+    for heading in (AGAIN, HALF, SKIPPED, OTHER):
         table.add_column(heading)
     for point in POINTS:
-        its = [each for each in verdicts if each.case.point == point]
-        wrongs = Counter(_sort(sentence) for each in its for sentence in each.wrong)
+        its = [each for each in verdicts if each.kill.point == point]
+        wrongs = Counter(sort for each in its for sort, _ in each.wrong)
         adopted = sum(each.adopted for each in its)
-        table.add_row(point, str(len(its)), str(adopted), str(len(its) - adopted), str(wrongs["again"]),
-                      str(wrongs["half"]), str(wrongs["other"]))  # fmt: skip
+        interrupted = str(sum(each.interrupted for each in its)) if point == DURING else ""
+        counted = [str(wrongs[sort]) for sort in (AGAIN, HALF, SKIPPED, OTHER)]
+        table.add_row(point, str(len(its)), interrupted, str(adopted), str(len(its) - adopted), *counted)
     return table
-
-
-def _sort(sentence: str) -> str:
-    if "applied again" in sentence:
-        return "again"
-    return "half" if "taken as done" in sentence else "other"
 
 
 if __name__ == "__main__":

@@ -6,15 +6,20 @@ import time
 from pathlib import Path
 
 import pytest
-from cases import Matrix
+from cases import Matrix, carried_out, summary
+from rich.console import Console
 
 pytestmark = [pytest.mark.slow, pytest.mark.contract, pytest.mark.timeout(400)]
 SEED = int(os.environ.get("KILL_SEED", "0")) or int(time.time())
+KILLS = 6
 
 
 def test_a_sample_of_kills_leaves_nothing_half_done_and_does_nothing_twice(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path)
     matrix.prepare(SEED, ("dev",))
-    cases = random.Random(SEED).sample(matrix.cases, 2)
-    verdicts = [matrix.run(case, number) for number, case in enumerate(cases)]
-    assert {str(each.case): each.wrong for each in verdicts if each.wrong} == {}, f"KILL_SEED={SEED}"
+    rows = matrix.rows(random.Random(SEED).sample(matrix.kills, KILLS))
+    console = Console(width=150)
+    verdicts = carried_out(matrix, rows, 1, console)
+    console.print(summary(verdicts))
+    assert len(verdicts) == KILLS
+    assert {str(each.kill): each.wrong for each in verdicts if each.wrong} == {}, f"KILL_SEED={SEED}"

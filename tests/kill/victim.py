@@ -1,18 +1,20 @@
-"""A promotion in a process of its own that is killed, as by SIGKILL, at one point of one node. Run by `cases.py`.
+"""A promotion in a process of its own that is killed, as by SIGKILL, at one point of one node. Started by `cases.py`.
 
-`python victim.py STATE ENVIRONMENT NODE POINT SECONDS`: STATE holds a rehearsal that answers. The process works on that
-node alone, its needs being settled, and kills itself there; it exits with 0 only where the point was never reached.
+The process first promotes whatever comes before that node, as anybody would who runs a promotion again after a kill;
+then it works on the node and kills itself there. It ends with 0 only where the point was never reached.
 """
 
 import os
 import signal
-import sys
 import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from workspace import kinds, promotion, scheduler
 from workspace.addresses import Addresses
+from workspace.execution import Execution
 from workspace.ledger import Ledger
 from workspace.patience import delays
 from workspace.plan import Plan
@@ -24,20 +26,21 @@ from deployments import local
 
 BEFORE, DURING, AFTER, UNRECORDED = "before the effect", "during the effect", "after the effect", "before the record"
 POINTS = (BEFORE, DURING, AFTER, UNRECORDED)
+BY = "the kill matrix"
 
 
 class Lethal:
-    """A kind that does what the real one does, and dies on the way."""
+    """A kind that does what the real one does, and dies on the way; `outlived` is made where an effect was over."""
 
-    def __init__(self, kind: Any, node: str, point: str, seconds: float) -> None:
-        self._kind, self._node, self._point, self._seconds = kind, node, point, seconds
+    def __init__(self, kind: Any, point: str, seconds: float, outlived: Path) -> None:
+        self._kind, self._point, self._seconds, self._outlived = kind, point, seconds, outlived
 
     def preview(self, work: Work, outside: Any) -> Preview:
         found: Preview = self._kind.preview(work, outside)
         return found
 
     def apply(self, work: Work, preview: Preview, outside: Any) -> Result:
-        if work.node.id != self._node or preview.is_empty:
+        if preview.is_empty:
             done: Result = self._kind.apply(work, preview, outside)
             return done
         if self._point == BEFORE:
@@ -46,6 +49,7 @@ class Lethal:
             # An effect that was quicker than that has happened, and was not recorded.
             threading.Timer(self._seconds, die).start()
             self._kind.apply(work, preview, outside)
+            self._outlived.touch()
             die()
         done = self._kind.apply(work, preview, outside)
         if self._point == AFTER:
@@ -58,14 +62,10 @@ class Lethal:
 
 
 class Forgetful(Ledger):
-    """A ledger whose process dies before the outcome of one node is written."""
-
-    node = ""
+    """A ledger whose process dies before an outcome is written."""
 
     def outcome(self, run: str, environment: str, node: str, result: Result, **body: Any) -> None:
-        if node == self.node:
-            die()
-        super().outcome(run, environment, node, result, **body)
+        die()
 
 
 def die() -> None:
@@ -74,35 +74,49 @@ def die() -> None:
     threading.Event().wait()
 
 
-def main(state: Path, environment: str, node: str, point: str, seconds: float) -> None:
-    """Promote one node and die at a point of it."""
-    addresses = Addresses.model_validate_json(local.addresses(state).read_text())
-    place = deployments.find(environment)
-    kinds.TABLE = {kind: Lethal(module, node, point, seconds) for kind, module in kinds.TABLE.items()}  # type: ignore[misc]
+def promote(state: Path, environment: str, run: str, names: Collection[str]) -> None:
+    """Promote some nodes of an environment; what became of each stands in the ledger."""
+    with at_work(state, environment, run, names) as execution:
+        scheduler.settle(execution, Patience(delays(_addresses(state).poll_seconds)))
+
+
+def main(
+    state: Path, environment: str, run: str, before: Collection[str], node: str, point: str, seconds: float
+) -> None:
+    """Promote what comes before a node, then the node, and die at a point of it."""
+    promote(state, environment, f"{run}-before", before)
+    outlived = state / f"{run}.outlived"
+    kinds.TABLE = {kind: Lethal(module, point, seconds, outlived) for kind, module in kinds.TABLE.items()}  # type: ignore[misc]
     if point == UNRECORDED:
-        Forgetful.node = node
         promotion.Ledger = Forgetful  # type: ignore[misc]
+    promote(state, environment, run, {node})
+
+
+@contextmanager
+def at_work(state: Path, environment: str, run: str, names: Collection[str] = ()) -> Iterator[Execution]:
+    """A run that has begun on some nodes of an environment, or on all; what they need of others is settled."""
+    place = deployments.find(environment)
     opening = promotion.opened(
         place,
         deployments.nodes(place),
-        addresses,
-        run=f"victim-{environment}-{node}",
+        _addresses(state),
+        run=run,
         sources=deployments.SOURCES,
         folders=deployments.DEFINITIONS,
-        owner="the victim",
-        narrow=lambda plan: only(plan, {node}),
+        owner=run,
+        narrow=lambda plan: only(plan, names) if names else plan,
     )
     with opening as execution:
-        execution.begin("the kill matrix")
-        scheduler.settle(execution, Patience(delays(addresses.poll_seconds)))
+        execution.begin(BY)
+        yield execution
 
 
-def only(plan: Plan, names: set[str]) -> Plan:
+def only(plan: Plan, names: Collection[str]) -> Plan:
     """The plan of these nodes alone; what they need of others is settled."""
     nodes = {name: node for name, node in plan.nodes.items() if name in names}
-    needs = {name: plan.needs[name] & names for name in nodes}
+    needs = {name: plan.needs[name] & set(names) for name in nodes}
     return Plan(plan.environment, nodes, needs, plan.world, plan.carried, plan.release)
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
+def _addresses(state: Path) -> Addresses:
+    return Addresses.model_validate_json(local.addresses(state).read_text())
