@@ -84,7 +84,8 @@ def main(
     state: Path, environment: str, run: str, before: Collection[str], node: str, point: str, seconds: float
 ) -> None:
     """Promote what comes before a node, then the node, and die at a point of it."""
-    promote(state, environment, f"{run}-before", before)
+    if before:
+        promote(state, environment, f"{run}-before", before)
     outlived = state / f"{run}.outlived"
     kinds.TABLE = {kind: Lethal(module, point, seconds, outlived) for kind, module in kinds.TABLE.items()}  # type: ignore[misc]
     if point == UNRECORDED:
@@ -93,7 +94,7 @@ def main(
 
 
 @contextmanager
-def at_work(state: Path, environment: str, run: str, names: Collection[str] = ()) -> Iterator[Execution]:
+def at_work(state: Path, environment: str, run: str, names: Collection[str] | None = None) -> Iterator[Execution]:
     """A run that has begun on some nodes of an environment, or on all; what they need of others is settled."""
     place = deployments.find(environment)
     opening = promotion.opened(
@@ -104,7 +105,7 @@ def at_work(state: Path, environment: str, run: str, names: Collection[str] = ()
         sources=deployments.SOURCES,
         folders=deployments.DEFINITIONS,
         owner=run,
-        narrow=lambda plan: only(plan, names) if names else plan,
+        narrow=lambda plan: plan if names is None else only(plan, names),
     )
     with opening as execution:
         execution.begin(BY)
