@@ -62,6 +62,7 @@ class Rehearsed:
                 sources=deployments.SOURCES,
                 folders=deployments.DEFINITIONS,
                 by=local.person(),
+                following=deployments.following(place),
                 halt=halt,
             )
             try:

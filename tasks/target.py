@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from workspace import promotion
 from workspace.environment import Environment
 from workspace.node import Node
+from workspace.onward import Catalogue
 from workspace.patience import delays
 from workspace.plan import Plan
 
@@ -28,6 +29,7 @@ async def opened(
     folders: Sequence[str],
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
     release: str = "",
+    following: Iterable[Catalogue] = (),
 ) -> AsyncIterator[Step]:
     """A run of an environment's plan, alone in that environment until it is closed.
 
@@ -44,6 +46,7 @@ async def opened(
         folders=folders,
         owner=f"flow run {flow_run.name or run}",
         release=release,
+        following=following,
         narrow=narrow,
         say=get_run_logger().info,
     )

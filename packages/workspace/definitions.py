@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -36,21 +37,25 @@ class Kept:
     commit: Commit = field(default_factory=Commit)
 
 
-def digest_of(root: Path, folders: Iterable[str]) -> str:
-    """One digest over all files of these folders below the root: their names and their bytes.
+def digest_of(root: Path, folders: Iterable[str], made: Mapping[str, bytes] = MappingProxyType({})) -> str:
+    """One digest over all files of these folders below the root: their names and their bytes; `made` are more of them.
 
     Left out is what tools leave behind: hidden files other than Terraform's lock file, caches, states.
     """
     total = hashlib.sha256()
-    for name, file in sorted(_files(root, folders)):
+    contents = {name: file.read_bytes() for name, file in _files(root, folders)} | dict(made)
+    for name, content in sorted(contents.items()):
         total.update(f"{name}\0".encode())
-        total.update(hashlib.sha256(file.read_bytes()).digest())
+        total.update(hashlib.sha256(content).digest())
     return total.hexdigest()
 
 
-def keep(root: Path, folders: Sequence[str], store: Path) -> Kept:
-    """Keep a copy of these folders under the digest that names it; one that is kept already is left alone."""
-    digest = digest_of(root, folders)
+def keep(root: Path, folders: Sequence[str], store: Path, made: Mapping[str, bytes] = MappingProxyType({})) -> Kept:
+    """Keep a copy of these folders under the digest that names it; one that is kept already is left alone.
+
+    `made` are files, by name, that belong to the copy and are not in the checkout; they lie in folders of their own.
+    """
+    digest = digest_of(root, folders, made)
     target = store / digest
     if target.is_dir():
         return Kept(target, digest, commit.of(root))
@@ -61,8 +66,13 @@ def keep(root: Path, folders: Sequence[str], store: Path) -> Kept:
         copied.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copy2(file, copied)
         copied.chmod(0o400)
+    for name, content in made.items():
+        written = partial / name
+        written.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        written.write_bytes(content)
+        written.chmod(0o400)
     partial.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if digest_of(partial, folders) != digest:
+    if digest_of(partial, {*folders, *(name.partition("/")[0] for name in made)}) != digest:
         shutil.rmtree(partial)
         raise Refused(f"The definitions in {root} changed while they were read, and nothing was touched; run it again.")
     try:

@@ -3,9 +3,10 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from workspace import carried, definitions, ending, kinds, patience, scheduler
+from workspace import carried, definitions, ending, kinds, onward, patience, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -14,6 +15,7 @@ from workspace.errors import Refused, WorkspaceError
 from workspace.execution import Execution
 from workspace.ledger import Event, Ledger
 from workspace.node import Node
+from workspace.onward import Catalogue
 from workspace.outside import Outside
 from workspace.plan import Plan, draw
 from workspace.scheduler import Patience
@@ -30,6 +32,7 @@ def promote(
     folders: Sequence[str],
     by: str = "",
     release: str = "",
+    following: Iterable[Catalogue] = (),
     halt: threading.Event | None = None,
     say: Callable[[str], None] = say_nothing,
 ) -> Ending:
@@ -52,6 +55,7 @@ def promote(
         folders=folders,
         owner=f"run {run}",
         release=release,
+        following=following,
         say=say,
     )
     with opening as execution:
@@ -73,23 +77,29 @@ def opened(
     folders: Sequence[str],
     owner: str,
     release: str = "",
+    following: Iterable[Catalogue] = (),
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
     say: Callable[[str], None] = say_nothing,
 ) -> Iterator[Execution]:
     """A run of an environment's plan, alone in that environment until it is closed.
 
     `folders` of the checkout `sources` hold the definitions: where the release is built they are kept as they are now,
-    and this run reads the copy; where it is carried the copy that was proven is read, wherever the checkout is by now.
-    `release` asks for one by its id instead of the last that was proven. Waits for a run that is at work there, and
-    says for whom. `narrow` may leave out nodes that were settled before.
+    with the catalogues of the environments that are `following`, and this run reads the copy; where it is carried the
+    copy that was proven is read, the nodes and their data too, wherever the checkout is by now. `release` asks for one
+    by its id instead of the last that was proven. Waits for a run that is at work there, and says for whom. `narrow`
+    may leave out nodes that were settled before.
     Refuses what `workspace.plan.draw` refuses, before anything is touched. Whatever ends it early is in the ledger.
     """
     ledger = Ledger(addresses.state)
     try:
         with ledger.hold(place.name, owner, say), _ending_told(ledger, run, place.name):
-            plan = narrow(drawn(place, nodes, ledger, release))
+            store = addresses.state / "definitions"
+            whole, kept = drawn(place, nodes, ledger, folders, store, release)
+            if whole.moved_on:
+                say(whole.moved_on)
+            plan = narrow(whole)
             _refuse_unsettled(plan, ledger)
-            kept = _definitions(plan, sources, folders, addresses.state / "definitions")
+            kept = kept or definitions.keep(sources, folders, store, onward.files(following))
             with Outside(addresses) as outside:
                 yield Execution(
                     plan,
@@ -107,17 +117,22 @@ def opened(
         ledger.close()
 
 
-def drawn(place: Environment, nodes: Iterable[Node], ledger: Ledger, release: str = "") -> Plan:
-    """The plan for an environment, with the release that it carries where it follows another: the last, or this one."""
+def drawn(
+    place: Environment, nodes: Iterable[Node], ledger: Ledger, folders: Sequence[str], store: Path, release: str = ""
+) -> tuple[Plan, Kept | None]:
+    """The plan for an environment, and the kept definitions that it is drawn from where the release is carried.
+
+    Where the environment follows another, the release is the last that was proven there, or the one that is asked for,
+    and the nodes and data are those that it brings; `nodes` are the checkout's, to tell whether it has moved on.
+    """
     chosen = carried.release(ledger, place, release)
     world = {} if place.name == WORLD else ledger.gives(WORLD)
-    return draw(place, nodes, world, chosen)
-
-
-def _definitions(plan: Plan, sources: Path, folders: Sequence[str], store: Path) -> Kept:
-    if plan.release is None:
-        return definitions.keep(sources, folders, store)
-    return definitions.kept(plan.release.definitions, folders, store, plan.release.built_in)
+    if chosen is None:
+        return draw(place, nodes, world, chosen), None
+    kept = definitions.kept(chosen.definitions, (*folders, onward.FOLDER), store, chosen.built_in)
+    brought = onward.read(kept.root, place, chosen)
+    plan = draw(brought.environment, brought.nodes, world, chosen)
+    return replace(plan, moved_on=onward.moved_on(brought, Catalogue(place, tuple(nodes)))), kept
 
 
 @contextlib.contextmanager

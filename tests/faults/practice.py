@@ -102,6 +102,7 @@ class Practice:
             sources=deployments.SOURCES,
             folders=deployments.DEFINITIONS,
             owner=run,
+            following=deployments.following(place),
             narrow=lambda plan: only(plan, nodes),
         )
         with opening as execution:
@@ -147,6 +148,7 @@ def promoted(folder: Path, environments: Sequence[str] = ("world", "dev")) -> No
                 run=f"first-{environment}",
                 sources=deployments.SOURCES,
                 folders=deployments.DEFINITIONS,
+                following=deployments.following(place),
             )
             assert told.success, told.sentence
 

@@ -83,6 +83,7 @@ class Place:
             sources=deployments.SOURCES,
             folders=deployments.DEFINITIONS,
             owner=run,
+            following=deployments.following(place),
             narrow=narrow,
         )
         with opening as execution:

@@ -90,6 +90,7 @@ def main(state: Path, environment: str, node: str, point: str, seconds: float) -
         sources=deployments.SOURCES,
         folders=deployments.DEFINITIONS,
         owner="the victim",
+        following=deployments.following(place),
         narrow=lambda plan: only(plan, {node}),
     )
     with opening as execution:
