@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from workspace import history
+from workspace import history, pruning
 from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
 from workspace.ledger import Ledger
@@ -152,6 +152,25 @@ def check(state: State = None, as_json: AsJson = False) -> None:
             console.print(f"{environment}: {count} entries, each as it was written", style="green")
         if not counts:
             console.print("The ledger is empty.", style="yellow")
+
+
+@application.command()
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="Of so many releases, the newest, everything stays.")] = pruning.KEEP,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the kept definitions that no release needs; what is proven now, at work or young stays."""
+    with _asked(state) as ledger:
+        gone = pruning.prune(_folder(state) / "definitions", ledger, keep=keep, dry=dry_run)
+        if as_json:
+            _print_json({"removed": not dry_run, "copies": gone})
+            return
+        for each in gone:
+            console.print(f"{each.digest[:12]}  {each.size / 1e6:.1f} MB", style="dim")
+        told = pruning.told(gone)
+        console.print(f"{'Would remove' if dry_run else 'Removed'} {told}." if told else "Nothing is to be removed.")
 
 
 def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Mapping[str, Any]:

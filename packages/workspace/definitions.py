@@ -4,6 +4,8 @@ A run does not read the checkout, which may move on while it is at work and afte
 digest of everything in it; a release names that digest and so carries the copy onward.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -57,9 +59,8 @@ def keep(root: Path, folders: Sequence[str], store: Path, made: Mapping[str, byt
     """
     digest = digest_of(root, folders, made)
     target = store / digest
-    if target.is_dir():
+    if _is_used(target):
         return Kept(target, digest, commit.of(root))
-    store.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = store / f".{digest}.{uuid.uuid4().hex[:8]}"
     for name, file in _files(root, folders):
         copied = partial / name
@@ -86,7 +87,7 @@ def keep(root: Path, folders: Sequence[str], store: Path, made: Mapping[str, byt
 def kept(digest: str, folders: Sequence[str], store: Path, builder: str) -> Kept:
     """The copy of that digest, checked byte by byte. Refused when it is not there, broken when it was altered."""
     found = store / digest
-    if not found.is_dir():
+    if not _is_used(found):
         raise Refused(
             f"The definitions of the release ({digest[:12]}) are not in {store}, and nothing was touched; run "
             f"promote/{builder} again, which keeps them, or bring the folder from where it was built."
@@ -97,6 +98,29 @@ def kept(digest: str, folders: Sequence[str], store: Path, builder: str) -> Kept
             f"that folder and run promote/{builder} again."
         )
     return Kept(found, digest)
+
+
+@contextlib.contextmanager
+def alone(store: Path) -> Iterator[None]:
+    """Be the only one on this machine who begins to use a kept copy or takes one away, until the end of the block."""
+    store.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(store / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Not left to closing: a child that another thread starts at this moment holds the file, too.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _is_used(copy: Path) -> bool:
+    """True when the copy is there; its time says from now on that it was used, so that it is not pruned."""
+    with alone(copy.parent):
+        if copy.is_dir():
+            os.utime(copy)
+            return True
+    return False
 
 
 def stack(root: Path, name: str) -> str:

@@ -72,8 +72,10 @@ class Execution:
         """Record that the run starts, who started it, with what is planned and the release that is carried."""
         nodes = {name: {"kind": node.kind, "stage": node.stage} for name, node in self.plan.nodes.items()}
         release = self.plan.release.id if self.plan.release else ""
-        moved_on = {"moved_on": self.plan.moved_on} if self.plan.moved_on else {}
-        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release, **moved_on)
+        more = {"moved_on": self.plan.moved_on} if self.plan.moved_on else {}
+        if self.definitions:
+            more["definitions"] = self.definitions.digest
+        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release, **more)
 
     def end(self, sentence: str, *, success: bool) -> None:
         """Record how the run ended."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from workspace import carried, definitions, ending, kinds, onward, patience, scheduler
+from workspace import carried, definitions, ending, kinds, onward, patience, pruning, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -101,7 +101,7 @@ def opened(
             _refuse_unsettled(plan, ledger)
             kept = kept or definitions.keep(sources, folders, store, onward.files(following))
             with Outside(addresses) as outside:
-                yield Execution(
+                execution = Execution(
                     plan,
                     run=run,
                     outside=outside,
@@ -113,6 +113,8 @@ def opened(
                     replaced=addresses.sources,
                     target=addresses.facts(),
                 )
+                yield execution
+            _tidy(execution, store, say)
     finally:
         ledger.close()
 
@@ -133,6 +135,21 @@ def drawn(
     brought = onward.read(kept.root, place, chosen)
     plan = draw(brought.environment, brought.nodes, world, chosen)
     return replace(plan, moved_on=onward.moved_on(brought, Catalogue(place, tuple(nodes)))), kept
+
+
+def _tidy(execution: Execution, store: Path, say: Callable[[str], None]) -> None:
+    """After a release was built well, remove the kept definitions that nobody needs any more; what fails is told."""
+    results = execution.results
+    done = results.keys() == execution.plan.nodes.keys() and all(each.outcome.is_success for each in results.values())
+    if not (done and execution.plan.environment.builds):
+        return
+    try:
+        gone = pruning.told(pruning.prune(store, execution.ledger))
+    except OSError as error:
+        say(f"kept definitions in {store} could not be pruned: {error.strerror or error}; run `workspace prune`")
+    else:
+        if gone:
+            say(f"removed {gone}")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """`workspace …`: what the ledger answers to a person, without a server."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,22 @@ def test_an_empty_ledger_says_what_to_do(tmp_path: Path) -> None:
     code, text = said(tmp_path / "none", "releases")
     assert code == 1
     assert "There is no folder" in text
+
+
+def test_kept_definitions_are_pruned_and_a_dry_run_only_says_so(state: Path) -> None:
+    copy = state / "definitions" / ("e" * 64)
+    copy.mkdir(parents=True)
+    (copy / "main.tf").write_bytes(b"#" * 1_500_000)
+    os.utime(copy, (0, 0))
+    needed = state / "definitions" / ("d" * 64)
+    needed.mkdir()
+    os.utime(needed, (0, 0))
+    told = (0, "eeeeeeeeeeee 1.5 MB Would remove 1 copy of definitions that no release needs, 1.5 MB.")
+    assert said(state, "prune", "--dry-run") == told
+    assert copy.is_dir()
+    assert asked(state, "prune", "--keep", "3") == {
+        "removed": True,
+        "copies": [{"digest": "e" * 64, "size": 1_500_000}],
+    }
+    assert (copy.is_dir(), needed.is_dir()) == (False, True)
+    assert said(state, "prune") == (0, "Nothing is to be removed.")
