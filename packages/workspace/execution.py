@@ -3,10 +3,12 @@
 The caller decides the order and the patience; every step is recorded in the ledger before and after it is taken.
 """
 
+import contextlib
+import functools
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +113,8 @@ class Execution:
         try:
             work = self._work(node, self._given(), say)
             preview = self._still_expected(node, work) or self._preview(work)
-            with self._sharing.holding(() if preview.is_empty else node.shares, say):
+            holds_itself = preview.is_empty or getattr(module, "HOLDS_ITSELF", False)
+            with self._sharing.holding(() if holds_itself else node.shares, say):
                 if not preview.is_empty:
                     self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
                 applied = module.apply(work, preview, self.outside)
@@ -150,7 +153,17 @@ class Execution:
             settings.setdefault("deadline_seconds", deadline)
         carried = self.plan.carried.get(node.id, "")
         kept = self.definitions.root if self.definitions else None
-        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept)
+        alone = functools.partial(self._alone, node, say)
+        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept, alone)
+
+    @contextlib.contextmanager
+    def _alone(self, node: Node, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold what a node shares; the entry in the ledger is refused to who lost the environment since the intent."""
+        with self._sharing.holding(node.shares, say):
+            if node.shares:
+                line = f"writes to {', '.join(node.shares)}"
+                self.ledger.write(self.run, self.place, Event.PROGRESS, node.id, line=line)
+            yield
 
     def _deadline(self, node: Node) -> float | None:
         """How long the target lets a node wait that does not say so itself."""

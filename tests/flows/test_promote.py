@@ -116,16 +116,17 @@ def until(true: Callable[[], object]) -> None:
 
 
 def test_a_rebuild_asks_for_everything_afresh(kind: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[bool] = []
+    asked: list[tuple[str, bool]] = []
 
-    def nodes(_place: Any, fresh: bool = False) -> tuple[Any, ...]:
-        asked.append(fresh)
+    def nodes(place: Any, fresh: bool = False) -> tuple[Any, ...]:
+        asked.append((place.name, fresh))
         return THREE
 
     monkeypatch.setattr("deployments.nodes", nodes)
     flow: Any = rebuild
     state = asyncio.run(flow("dev", return_state=True))
-    assert (state.name, asked) == ("Promoted", [True])
+    # dev is built afresh; the others are only written down, for its release to take along
+    assert (state.name, asked) == ("Promoted", [("dev", True), ("staging", False), ("prod", False)])
 
 
 def test_a_rebuild_that_fails_says_why(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from workspace import scheduler
 from workspace.environment import Environment
 from workspace.errors import Refused
 from workspace.execution import Execution
+from workspace.kinds import image
 from workspace.ledger import Ledger
 from workspace.node import Kind, Node, Stage
 from workspace.plan import draw
@@ -129,3 +131,116 @@ def test_a_writer_that_lost_the_zone_is_refused_before_its_next_write(tmp_path: 
         again = sharing.holding(("zone",), say_nothing)
         with pytest.raises(Refused, match=r"^dev \(run 1\) no longer holds zone\.shared\.lease"), again:
             raise AssertionError("it wrote")
+
+
+# ---- a kind that holds the registry only while it writes there
+
+
+class Registry:
+    """A made-up engine and registry: both builds must be at work before one of them may end; pushes are noted."""
+
+    host = authority = "registry.example"
+
+    def __init__(self) -> None:
+        self.building = threading.Barrier(2, timeout=20)
+        self.tags: dict[str, str] = {}
+        self.at_work: list[str] = []
+        self.interleaved: list[tuple[str, ...]] = []
+        self.pushed: list[str] = []
+
+    @property
+    def engine(self) -> "Registry":
+        return self
+
+    @property
+    def registry(self) -> "Registry":
+        return self
+
+    def inputs(self, **recipe: Any) -> Any:
+        return SimpleNamespace(fingerprint="f" * 64)
+
+    def build(self, *, tag: str, **recipe: Any) -> None:
+        self.building.wait()
+
+    def push(self, reference: str, say: Any, login: Any) -> str:
+        return self._write(reference.partition("/")[2])
+
+    def carry(self, digest: str, source: str, repository: str, *, tag: str, say: Any) -> None:
+        self._write(f"{repository}:{tag}")
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        return self.tags.get(f"{repository}:{tag}")
+
+    def exists(self, repository: str, digest: str) -> bool:
+        return digest in self.tags.values()
+
+    def login(self) -> None:
+        return None
+
+    def describe(self) -> str:
+        return "a made-up engine"
+
+    def _write(self, name: str) -> str:
+        self.at_work.append(name)
+        if len(self.at_work) > 1:
+            self.interleaved.append(tuple(self.at_work))
+        time.sleep(0.02)
+        self.at_work.remove(name)
+        self.pushed.append(name)
+        self.tags[name] = "sha256:" + "a" * 64
+        return self.tags[name]
+
+
+def building(place: str, registry: Registry, folder: Path, ledger: Ledger | None = None) -> Execution:
+    settings = {"repository": "web", "dockerfile": "Dockerfile"}
+    nodes = [Node("web-image", Kind.IMAGE, Stage.IMAGES, settings=settings, shares=("registry",))]
+    return Execution(
+        draw(Environment(place), nodes, {}),
+        run=place,
+        outside=registry,
+        ledger=ledger or Ledger(folder),
+        kinds={Kind.IMAGE: image},
+        sources=folder,
+        state=folder,
+    )
+
+
+def test_two_environments_build_side_by_side_and_push_one_after_the_other(tmp_path: Path) -> None:
+    registry = Registry()
+    runs = [building(place, registry, tmp_path) for place in ("dev", "demo")]
+    at_once(*runs)
+    assert [each.results["web-image"].outcome for each in runs] == [Outcome.CHANGED] * 2
+    assert registry.interleaved == []
+    first, second = (name.partition(":")[2][:3] for name in registry.pushed[::2])
+    assert {first, second} == {"dev", "dem"}, "a push and its tag are one write"
+    assert len(registry.pushed) == 4
+
+
+def test_an_image_that_is_there_and_tagged_waits_for_nobody(tmp_path: Path) -> None:
+    registry = Registry()
+    registry.tags = dict.fromkeys(("web:dev-ffffffffffff", "web:dev"), "sha256:" + "a" * 64)
+    with Ledger(tmp_path).share("registry", "somebody else"):
+        run = building("dev", registry, tmp_path)
+        scheduler.settle(run, Patience(()))
+    assert run.results["web-image"].outcome is Outcome.UNCHANGED
+
+
+def test_who_lost_its_environment_during_the_build_does_not_push(tmp_path: Path) -> None:
+    """The entry before the write is refused, as any entry of a stale writer."""
+
+    class Slow(Registry):
+        def build(self, *, tag: str, **recipe: Any) -> None:
+            lease = tmp_path / "dev.lease"
+            lease.write_text(lease.read_text().replace('"token": 1', '"token": 2'))
+            if not lost.wait(10):
+                raise AssertionError("the lease was never seen to be lost")
+
+    ledger, registry = Ledger(tmp_path, lease_seconds=0.3), Slow()
+    run = building("dev", registry, tmp_path, ledger)
+    with ledger.hold("dev", "run 1"):
+        held = ledger._journal("dev")._held
+        assert held is not None
+        lost = held.lost
+        with pytest.raises(Refused, match=r"^run 1 no longer holds dev\.lease"):
+            run.apply("web-image")
+    assert registry.pushed == []
