@@ -32,7 +32,10 @@ class Expected:
 
 
 class Execution:
-    """A plan being carried out. Every method may be called from any thread."""
+    """A plan being carried out. Every method may be called from any thread.
+
+    Once `halt` is set no node waits for what other environments share any more.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Execution:
         definitions: Kept | None = None,
         replaced: Mapping[str, str | Mapping[str, Any]] | None = None,
         target: Mapping[str, Any] | None = None,
+        halt: threading.Event | None = None,
     ) -> None:
         self.plan = plan
         self.run = run
@@ -62,7 +66,8 @@ class Execution:
         self._below: inputs.Gives = {**plan.world, TARGET: target or {}}
         self._lock = threading.Lock()
         self._began: dict[str, float] = {}
-        self._sharing = Sharing(ledger, f"{plan.environment.name} (run {run})")
+        self.halt = halt or threading.Event()
+        self._sharing = Sharing(ledger, f"{plan.environment.name} (run {run})", self.halt)
         self._before = ledger.gives(plan.environment.name)
 
     @property

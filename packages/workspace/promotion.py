@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from workspace import carried, definitions, ending, kinds, onward, patience, pruning, scheduler
+from workspace import carried, definitions, ending, kinds, lease, onward, patience, pruning, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -56,13 +56,14 @@ def promote(
         owner=f"run {run}",
         release=release,
         following=following,
+        halt=halt,
         say=say,
     )
     with opening as execution:
         execution.begin(by)
         scheduler.preview(execution)
         delays = patience.delays(addresses.poll_seconds)
-        scheduler.settle(execution, Patience(delays, halt or threading.Event()))
+        scheduler.settle(execution, Patience(delays, execution.halt))
         return ending.conclude(execution)
 
 
@@ -79,6 +80,8 @@ def opened(
     release: str = "",
     following: Iterable[Catalogue] = (),
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
+    halt: threading.Event | None = None,
+    lease_seconds: float = lease.SECONDS,
     say: Callable[[str], None] = say_nothing,
 ) -> Iterator[Execution]:
     """A run of an environment's plan, alone in that environment until it is closed.
@@ -87,12 +90,12 @@ def opened(
     with the catalogues of the environments that are `following`, and this run reads the copy; where it is carried the
     copy that was proven is read, the nodes and their data too, wherever the checkout is by now. `release` asks for one
     by its id instead of the last that was proven. Waits for a run that is at work there, and says for whom. `narrow`
-    may leave out nodes that were settled before.
+    may leave out nodes that were settled before. Broken once `halt` is set while it waits, with nothing touched.
     Refuses what `workspace.plan.draw` refuses, before anything is touched. Whatever ends it early is in the ledger.
     """
-    ledger = Ledger(addresses.state)
+    ledger = Ledger(addresses.state, lease_seconds=lease_seconds)
     try:
-        with ledger.hold(place.name, owner, say), _ending_told(ledger, run, place.name):
+        with ledger.hold(place.name, owner, say, halt), _ending_told(ledger, run, place.name):
             store = addresses.state / "definitions"
             whole, kept = drawn(place, nodes, ledger, folders, store, release)
             if whole.moved_on:
@@ -112,6 +115,7 @@ def opened(
                     definitions=kept,
                     replaced=addresses.sources,
                     target=addresses.facts(),
+                    halt=halt,
                 )
                 yield execution
             _tidy(execution, store, say)

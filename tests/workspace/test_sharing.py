@@ -1,5 +1,6 @@
 """What several environments write to: their writes never interleave, whatever the schedule."""
 
+import json
 import random
 import threading
 import time
@@ -8,12 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from workspace import scheduler
+from workspace import promotion, scheduler
+from workspace.addresses import Addresses
 from workspace.environment import Environment
-from workspace.errors import Refused
+from workspace.errors import Broken, Refused
 from workspace.execution import Execution
 from workspace.kinds import image
-from workspace.ledger import Ledger
+from workspace.ledger import Event, Ledger
 from workspace.node import Kind, Node, Stage
 from workspace.plan import draw
 from workspace.scheduler import Patience
@@ -51,7 +53,14 @@ class Zone:
         return result
 
 
-def execution(place: str, kind: Zone, folder: Path, shares: tuple[str, ...], **settings: Any) -> Execution:
+def execution(
+    place: str,
+    kind: Zone,
+    folder: Path,
+    shares: tuple[str, ...],
+    halt: threading.Event | None = None,
+    **settings: Any,
+) -> Execution:
     names = ("a-record", "b-record", "c-record")
     nodes = [Node(name, Kind.PAUSE, Stage.NAMES, shares=shares, settings=settings) for name in names]
     return Execution(
@@ -62,6 +71,7 @@ def execution(place: str, kind: Zone, folder: Path, shares: tuple[str, ...], **s
         kinds={Kind.PAUSE: kind},
         sources=folder,
         state=folder,
+        halt=halt,
     )
 
 
@@ -131,6 +141,61 @@ def test_a_writer_that_lost_the_zone_is_refused_before_its_next_write(tmp_path: 
         again = sharing.holding(("zone",), say_nothing)
         with pytest.raises(Refused, match=r"^dev \(run 1\) no longer holds zone\.shared\.lease"), again:
             raise AssertionError("it wrote")
+
+
+def test_a_run_that_is_stopped_waits_for_the_zone_no_longer_and_writes_nothing(tmp_path: Path) -> None:
+    halt, zone = threading.Event(), Zone(0)
+    run = execution("dev", zone, tmp_path, ("zone",), halt=halt)
+    ended: list[str] = []
+
+    def settle() -> None:
+        try:
+            scheduler.settle(run, Patience((), halt))
+        except Broken as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=settle)
+    with Ledger(tmp_path).share("zone", "somebody else"):
+        thread.start()
+        while not any("waiting for somebody else" in str(each.body) for each in run.ledger.after(0, "dev")):
+            time.sleep(0.01)
+        halt.set()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert json.loads((tmp_path / "zone.shared.lease").read_text())["line"] == []
+    assert zone.written == []
+    assert {result.detail for result in run.results.values()} == {
+        "dev (run dev) stopped waiting for zone; nothing was touched."
+    }
+    assert Event.INTENT not in [entry.event for entry in run.ledger.after(0, "dev")]
+
+
+def test_a_promotion_that_is_stopped_while_it_waits_leaves_the_line_and_touches_nothing(tmp_path: Path) -> None:
+    halt, said = threading.Event(), threading.Event()
+    addresses = Addresses(subscription="s", state=tmp_path, engine="tcp://127.0.0.1:1")
+    told: list[str] = []
+
+    def promote() -> None:
+        node = Node("web", Kind.PAUSE, Stage.NAMES, settings={"seconds": 0})
+        try:
+            promotion.promote(
+                Environment("dev"), [node], addresses, run="r", sources=tmp_path, folders=(), halt=halt,
+                say=lambda _: said.set(),
+            )  # fmt: skip
+        except Broken as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=promote)
+    with Ledger(tmp_path).hold("dev", "another run"):
+        before = len(Ledger(tmp_path).after(0, "dev"))
+        thread.start()
+        assert said.wait(20)
+        halt.set()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert json.loads((tmp_path / "dev.lease").read_text())["line"] == []
+    assert told == ["run r stopped waiting for dev; nothing was touched."]
+    assert len(Ledger(tmp_path).after(0, "dev")) == before
 
 
 # ---- a kind that holds the registry only while it writes there
