@@ -41,3 +41,9 @@ def following(place: Environment) -> tuple[Catalogue, ...]:
     """The catalogues of all environments that follow this one, directly or not: what its release takes along."""
     after = [each for each in map(find, environments()) if each.follows == place.name]
     return tuple(found for each in after for found in (Catalogue(each, nodes(each)), *following(each)))
+
+
+def shared() -> tuple[str, ...]:
+    """What several environments write to, one at a time: the zone, the registry."""
+    places = map(find, environments())
+    return tuple(sorted({name for place in places for node in nodes(place) for name in node.shares}))
