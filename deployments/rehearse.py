@@ -120,14 +120,12 @@ def _running(state: Path, fault: str, *, again: bool) -> Iterator[Rehearsed]:
         shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     faults.put(local.addresses(state).parent, fault)
-    process = processes.start("rehearsal", local.rehearsal(state, "--bare"), state / "logs", {})
-    processes.remember(state / "processes.json", [process])
+    remembered = state / "processes.json"
     try:
-        processes.wait(process, local.addresses(state).exists)
-        yield Rehearsed(state, process)
+        with local.bare(state, lambda process: processes.remember(remembered, [process])) as process:
+            yield Rehearsed(state, process)
     finally:
-        process.end()
-        (state / "processes.json").unlink(missing_ok=True)
+        remembered.unlink(missing_ok=True)
 
 
 def _refuse_second(state: Path) -> None:

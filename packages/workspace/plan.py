@@ -49,7 +49,12 @@ class Plan:
         kept = [node.id for node in self.of(stage)]
         if not kept:
             raise Refused(f"{self.environment.name} has no node in the stage {stage}.")
-        return replace(self, nodes={name: self.nodes[name] for name in kept}, needs=graph.without(self.needs, kept))
+        return self.narrowed(kept)
+
+    def narrowed(self, names: Iterable[str]) -> "Plan":
+        """The plan of these nodes alone; what they need of others is taken as settled before."""
+        needs = graph.without(self.needs, names)
+        return replace(self, nodes={name: self.nodes[name] for name in self.nodes if name in needs}, needs=needs)
 
 
 def draw(environment: Environment, nodes: Iterable[Node], world: Gives, release: Release | None = None) -> Plan:

@@ -21,18 +21,17 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from victim import AFTER, POINTS, UNRECORDED, only
+from victim import AFTER, POINTS, UNRECORDED
 from workspace import ending, promotion, scheduler
 from workspace.addresses import Addresses
 from workspace.execution import Execution
 from workspace.ledger import Entry, Event, Ledger
 from workspace.patience import delays
-from workspace.plan import Plan
 from workspace.scheduler import Patience
 from workspace.work import Outcome
 
 import deployments
-from deployments import local, processes
+from deployments import local
 
 ENVIRONMENTS = ("dev", "staging")
 _VICTIM = Path(__file__).with_name("victim.py")
@@ -72,9 +71,6 @@ class Place:
         """Promote an environment, or some nodes of it; a node that fails is told in the execution's results."""
         place = deployments.find(environment)
 
-        def narrow(plan: Plan) -> Plan:
-            return only(plan, names) if names is not None else plan
-
         opening = promotion.opened(
             place,
             deployments.nodes(place),
@@ -84,7 +80,7 @@ class Place:
             folders=deployments.DEFINITIONS,
             owner=run,
             following=deployments.following(place),
-            narrow=narrow,
+            narrow=lambda plan: plan if names is None else plan.narrowed(names),
         )
         with opening as execution:
             execution.begin("the kill matrix")
@@ -161,13 +157,8 @@ class Matrix:
 @contextlib.contextmanager
 def standing(state: Path) -> Iterator[Place]:
     """The rehearsal of a state, at work until the end of the block."""
-    state.mkdir(exist_ok=True, mode=0o700)
-    process = processes.start("rehearsal", local.rehearsal(state, "--bare"), state / "logs", {})
-    try:
-        processes.wait(process, local.addresses(state).exists)
+    with local.bare(state):
         yield Place(state)
-    finally:
-        process.end()
 
 
 def _cases(environment: str, entries: Sequence[Entry], chance: random.Random) -> Iterator[Case]:

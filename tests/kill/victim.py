@@ -15,7 +15,6 @@ from workspace import kinds, promotion, scheduler
 from workspace.addresses import Addresses
 from workspace.ledger import Ledger
 from workspace.patience import delays
-from workspace.plan import Plan
 from workspace.scheduler import Patience
 from workspace.work import Preview, Result, Work
 
@@ -91,18 +90,11 @@ def main(state: Path, environment: str, node: str, point: str, seconds: float) -
         folders=deployments.DEFINITIONS,
         owner="the victim",
         following=deployments.following(place),
-        narrow=lambda plan: only(plan, {node}),
+        narrow=lambda plan: plan.narrowed({node}),
     )
     with opening as execution:
         execution.begin("the kill matrix")
         scheduler.settle(execution, Patience(delays(addresses.poll_seconds)))
-
-
-def only(plan: Plan, names: set[str]) -> Plan:
-    """The plan of these nodes alone; what they need of others is settled."""
-    nodes = {name: node for name, node in plan.nodes.items() if name in names}
-    needs = {name: plan.needs[name] & names for name in nodes}
-    return Plan(plan.environment, nodes, needs, plan.world, plan.carried, plan.release)
 
 
 if __name__ == "__main__":
