@@ -179,6 +179,8 @@ def _show(rehearsed: Rehearsed, watched: Watched, *, nodes: bool) -> None:
     for stage, (count, seconds) in watched.stages().items():
         table.add_row(stage, str(count), f"{seconds:.1f}", watched.tally(stage))
     console.print(table)
+    if watched.moved_on:
+        console.print(f"Note: {watched.moved_on}.", style="yellow")
     colour = "green" if _succeeded(watched) else "bold red"
     console.print(str((watched.ended or {}).get("sentence", "")), style=colour)
 
