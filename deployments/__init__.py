@@ -7,6 +7,7 @@ from typing import Literal, cast, get_args
 from workspace.environment import Environment
 from workspace.errors import Refused
 from workspace.node import Node
+from workspace.onward import Catalogue
 
 EnvironmentName = Literal["world", "dev", "staging", "prod"]
 
@@ -30,7 +31,19 @@ def find(name: str) -> Environment:
 
 
 def nodes(place: Environment, *, fresh: bool = False) -> tuple[Node, ...]:
-    """The catalogue for one environment; `fresh` asks for everything that is built to be built again."""
+    """The catalogue for one environment; `fresh` asks, where things are built, for all of them to be built again."""
     from deployments import catalogue
 
-    return tuple(catalogue.nodes(place, fresh=fresh))
+    return tuple(catalogue.nodes(place, fresh=fresh and place.builds))
+
+
+def following(place: Environment) -> tuple[Catalogue, ...]:
+    """The catalogues of all environments that follow this one, directly or not: what its release takes along."""
+    after = [each for each in map(find, environments()) if each.follows == place.name]
+    return tuple(found for each in after for found in (Catalogue(each, nodes(each)), *following(each)))
+
+
+def shared() -> tuple[str, ...]:
+    """What several environments write to, one at a time: the zone, the registry."""
+    places = map(find, environments())
+    return tuple(sorted({name for place in places for node in nodes(place) for name in node.shares}))

@@ -17,9 +17,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from workspace import history
+from workspace import history, pruning
 from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
+from workspace.lease import Someone, Standing
 from workspace.ledger import Ledger
 from workspace.work import Outcome
 
@@ -152,6 +153,63 @@ def check(state: State = None, as_json: AsJson = False) -> None:
             console.print(f"{environment}: {count} entries, each as it was written", style="green")
         if not counts:
             console.print("The ledger is empty.", style="yellow")
+
+
+@application.command()
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="Of so many releases, the newest, everything stays.")] = pruning.KEEP,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the kept definitions that no release needs; what is proven now, at work or young stays."""
+    with _asked(state) as ledger:
+        gone = pruning.prune(_folder(state) / "definitions", ledger, keep=keep, dry=dry_run)
+        if as_json:
+            _print_json({"removed": not dry_run, "copies": gone})
+            return
+        for each in gone:
+            console.print(f"{each.digest[:12]}  {each.size / 1e6:.1f} MB", style="dim")
+        told = pruning.told(gone)
+        console.print(f"{'Would remove' if dry_run else 'Removed'} {told}." if told else "Nothing is to be removed.")
+
+
+@application.command()
+def holders(state: State = None, as_json: AsJson = False) -> None:
+    """Who is at work in each environment and each shared thing, since when, and who waits, in which order."""
+    with _asked(state) as ledger:
+        found: dict[str, Standing] = {name: ledger.standing(name) for name in deployments.environments()}
+        found |= {name: ledger.standing(shared=name) for name in deployments.shared()}
+        if as_json:
+            _print_json({name: _standing(each) for name, each in found.items()})
+            return
+        table = _table("what", "held by", "since", "age", "number", "who waits, in order")
+        for name, each in found.items():
+            line = "\n".join(f"{who.owner} ({_age(who)})" for who in each.line)
+            if each.holder:
+                gone = " (its process is gone)" if each.holder.gone else ""
+                table.add_row(
+                    name, each.holder.owner + gone, each.holder.since, _age(each.holder), str(each.token), line
+                )
+            else:
+                table.add_row(name, "nobody", "", "", str(each.token or ""), line)
+        console.print(table)
+
+
+def _standing(its: Standing) -> Mapping[str, Any]:
+    """A lease as plain values; ages in seconds."""
+
+    def told(who: Someone) -> Mapping[str, Any]:
+        return {**asdict(who), "age_seconds": round(who.age.total_seconds())}
+
+    holder = told(its.holder) if its.holder else None
+    return {"token": its.token, "holder": holder, "line": [told(each) for each in its.line]}
+
+
+def _age(who: Someone) -> str:
+    seconds = round(who.age.total_seconds())
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds % 60:02} s"
 
 
 def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Mapping[str, Any]:

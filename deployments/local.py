@@ -1,18 +1,20 @@
 """This checkout on this machine: where its state is, and its rehearsal as a process."""
 
+import contextlib
 import getpass
 import hashlib
 import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from platformdirs import user_state_path
 
 import deployments
-from deployments import catalogue
+from deployments import catalogue, processes
+from deployments.processes import Process
 
 
 def state() -> Path:
@@ -44,3 +46,19 @@ def rehearsal(state: Path, *options: str) -> Sequence[str]:
     (answers.parent / "by-hand.json").write_text(json.dumps(catalogue.by_hand(places)))
     where = ["--directory", str(answers.parent), "--state", str(state / "runs")]
     return [sys.executable, "-m", "workspace.rehearsal", *where, *options]
+
+
+@contextlib.contextmanager
+def bare(state: Path, started: Callable[[Process], None] = lambda _: None) -> Iterator[Process]:
+    """The rehearsal of a state as a process, without Docker and network; it answers until the end of the block.
+
+    `started` is told of the process before it answers.
+    """
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    process = processes.start("rehearsal", rehearsal(state, "--bare"), state / "logs", {})
+    started(process)
+    try:
+        processes.wait(process, addresses(state).exists)
+        yield process
+    finally:
+        process.end()

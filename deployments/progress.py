@@ -34,12 +34,14 @@ class Watched:
     lines: dict[str, str] = field(default_factory=dict)
     ended: Mapping[str, object] | None = None
     asked: str = ""
+    moved_on: str = ""
     spans: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def hear(self, entry: Entry) -> None:
         """Take in one entry of the ledger."""
         if entry.event is Event.STARTED:
             self.nodes = dict(entry.body["nodes"])
+            self.moved_on = str(entry.body.get("moved_on", ""))
         elif entry.event is Event.ASKED:
             self.asked = str(entry.body["phrase"])
         elif entry.event is Event.APPROVED:

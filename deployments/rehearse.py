@@ -62,6 +62,7 @@ class Rehearsed:
                 sources=deployments.SOURCES,
                 folders=deployments.DEFINITIONS,
                 by=local.person(),
+                following=deployments.following(place),
                 halt=halt,
             )
             try:
@@ -119,14 +120,12 @@ def _running(state: Path, fault: str, *, again: bool) -> Iterator[Rehearsed]:
         shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     faults.put(local.addresses(state).parent, fault)
-    process = processes.start("rehearsal", local.rehearsal(state, "--bare"), state / "logs", {})
-    processes.remember(state / "processes.json", [process])
+    remembered = state / "processes.json"
     try:
-        processes.wait(process, local.addresses(state).exists)
-        yield Rehearsed(state, process)
+        with local.bare(state, lambda process: processes.remember(remembered, [process])) as process:
+            yield Rehearsed(state, process)
     finally:
-        process.end()
-        (state / "processes.json").unlink(missing_ok=True)
+        remembered.unlink(missing_ok=True)
 
 
 def _refuse_second(state: Path) -> None:
@@ -180,6 +179,8 @@ def _show(rehearsed: Rehearsed, watched: Watched, *, nodes: bool) -> None:
     for stage, (count, seconds) in watched.stages().items():
         table.add_row(stage, str(count), f"{seconds:.1f}", watched.tally(stage))
     console.print(table)
+    if watched.moved_on:
+        console.print(f"Note: {watched.moved_on}.", style="yellow")
     colour = "green" if _succeeded(watched) else "bold red"
     console.print(str((watched.ended or {}).get("sentence", "")), style=colour)
 

@@ -33,7 +33,14 @@ async def promote(environment: EnvironmentName, fresh: bool = False, release: st
     guard.deployment_fits(environment)
     place = deployments.find(environment)
     nodes = deployments.nodes(place, fresh=fresh)
-    async with target.opened(place, nodes, deployments.SOURCES, deployments.DEFINITIONS, release=release) as step:
+    async with target.opened(
+        place,
+        nodes,
+        deployments.SOURCES,
+        deployments.DEFINITIONS,
+        release=release,
+        following=deployments.following(place),
+    ) as step:
         step.execution.begin(guard.starter())
         previews = await preview.plan(step)
         await approval.asked(step, previews)

@@ -31,7 +31,8 @@ def as_markdown(step: Step, previews: dict[str, Preview]) -> str:
         for name in plan.order
     ]
     head = ["| node | stage | certainty | expected | needs |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([f"# Plan for {step.execution.place}, {release}", "", *head, *rows])
+    moved_on = [f"Note: {plan.moved_on}.", ""] if plan.moved_on else []
+    return "\n".join([f"# Plan for {step.execution.place}, {release}", "", *moved_on, *head, *rows])
 
 
 def _told(preview: Preview) -> str:

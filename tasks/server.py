@@ -39,8 +39,9 @@ async def leave_when_gone(step: Step, body: "asyncio.Task[object] | None") -> No
     Prefect itself would ask the absent server for minutes, holding the environment, and then end in traces.
     """
     url = await gone(step.server_patience)
-    await step.threads.finish()
     execution = step.execution
+    execution.halt.set()
+    await step.threads.finish()
     sentence = (
         f"promote/{execution.place}: the Prefect server at {url} is gone, so nothing more was started; "
         f"{len(execution.results)} of {len(execution.plan.nodes)} nodes are done and recorded. "

@@ -4,6 +4,8 @@ A run does not read the checkout, which may move on while it is at work and afte
 digest of everything in it; a release names that digest and so carries the copy onward.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -12,6 +14,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -36,33 +39,41 @@ class Kept:
     commit: Commit = field(default_factory=Commit)
 
 
-def digest_of(root: Path, folders: Iterable[str]) -> str:
-    """One digest over all files of these folders below the root: their names and their bytes.
+def digest_of(root: Path, folders: Iterable[str], made: Mapping[str, bytes] = MappingProxyType({})) -> str:
+    """One digest over all files of these folders below the root: their names and their bytes; `made` are more of them.
 
     Left out is what tools leave behind: hidden files other than Terraform's lock file, caches, states.
     """
     total = hashlib.sha256()
-    for name, file in sorted(_files(root, folders)):
+    contents = {name: file.read_bytes() for name, file in _files(root, folders)} | dict(made)
+    for name, content in sorted(contents.items()):
         total.update(f"{name}\0".encode())
-        total.update(hashlib.sha256(file.read_bytes()).digest())
+        total.update(hashlib.sha256(content).digest())
     return total.hexdigest()
 
 
-def keep(root: Path, folders: Sequence[str], store: Path) -> Kept:
-    """Keep a copy of these folders under the digest that names it; one that is kept already is left alone."""
-    digest = digest_of(root, folders)
+def keep(root: Path, folders: Sequence[str], store: Path, made: Mapping[str, bytes] = MappingProxyType({})) -> Kept:
+    """Keep a copy of these folders under the digest that names it; one that is kept already is left alone.
+
+    `made` are files, by name, that belong to the copy and are not in the checkout; they lie in folders of their own.
+    """
+    digest = digest_of(root, folders, made)
     target = store / digest
-    if target.is_dir():
+    if _is_used(target):
         return Kept(target, digest, commit.of(root))
-    store.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = store / f".{digest}.{uuid.uuid4().hex[:8]}"
     for name, file in _files(root, folders):
         copied = partial / name
         copied.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copy2(file, copied)
         copied.chmod(0o400)
+    for name, content in made.items():
+        written = partial / name
+        written.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        written.write_bytes(content)
+        written.chmod(0o400)
     partial.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if digest_of(partial, folders) != digest:
+    if digest_of(partial, {*folders, *(name.partition("/")[0] for name in made)}) != digest:
         shutil.rmtree(partial)
         raise Refused(f"The definitions in {root} changed while they were read, and nothing was touched; run it again.")
     try:
@@ -76,7 +87,7 @@ def keep(root: Path, folders: Sequence[str], store: Path) -> Kept:
 def kept(digest: str, folders: Sequence[str], store: Path, builder: str) -> Kept:
     """The copy of that digest, checked byte by byte. Refused when it is not there, broken when it was altered."""
     found = store / digest
-    if not found.is_dir():
+    if not _is_used(found):
         raise Refused(
             f"The definitions of the release ({digest[:12]}) are not in {store}, and nothing was touched; run "
             f"promote/{builder} again, which keeps them, or bring the folder from where it was built."
@@ -87,6 +98,29 @@ def kept(digest: str, folders: Sequence[str], store: Path, builder: str) -> Kept
             f"that folder and run promote/{builder} again."
         )
     return Kept(found, digest)
+
+
+@contextlib.contextmanager
+def alone(store: Path) -> Iterator[None]:
+    """Be the only one on this machine who begins to use a kept copy or takes one away, until the end of the block."""
+    store.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(store / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Not left to closing: a child that another thread starts at this moment holds the file, too.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _is_used(copy: Path) -> bool:
+    """True when the copy is there; its time says from now on that it was used, so that it is not pruned."""
+    with alone(copy.parent):
+        if copy.is_dir():
+            os.utime(copy)
+            return True
+    return False
 
 
 def stack(root: Path, name: str) -> str:

@@ -3,10 +3,12 @@
 The caller decides the order and the patience; every step is recorded in the ledger before and after it is taken.
 """
 
+import contextlib
+import functools
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,10 @@ class Expected:
 
 
 class Execution:
-    """A plan being carried out. Every method may be called from any thread."""
+    """A plan being carried out. Every method may be called from any thread.
+
+    Once `halt` is set no node waits for what other environments share any more.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Execution:
         definitions: Kept | None = None,
         replaced: Mapping[str, str | Mapping[str, Any]] | None = None,
         target: Mapping[str, Any] | None = None,
+        halt: threading.Event | None = None,
     ) -> None:
         self.plan = plan
         self.run = run
@@ -60,7 +66,8 @@ class Execution:
         self._below: inputs.Gives = {**plan.world, TARGET: target or {}}
         self._lock = threading.Lock()
         self._began: dict[str, float] = {}
-        self._sharing = Sharing(ledger, f"{plan.environment.name} (run {run})")
+        self.halt = halt or threading.Event()
+        self._sharing = Sharing(ledger, f"{plan.environment.name} (run {run})", self.halt)
         self._before = ledger.gives(plan.environment.name)
 
     @property
@@ -72,7 +79,10 @@ class Execution:
         """Record that the run starts, who started it, with what is planned and the release that is carried."""
         nodes = {name: {"kind": node.kind, "stage": node.stage} for name, node in self.plan.nodes.items()}
         release = self.plan.release.id if self.plan.release else ""
-        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release)
+        more = {"moved_on": self.plan.moved_on} if self.plan.moved_on else {}
+        if self.definitions:
+            more["definitions"] = self.definitions.digest
+        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release, **more)
 
     def end(self, sentence: str, *, success: bool) -> None:
         """Record how the run ended."""
@@ -108,7 +118,8 @@ class Execution:
         try:
             work = self._work(node, self._given(), say)
             preview = self._still_expected(node, work) or self._preview(work)
-            with self._sharing.holding(() if preview.is_empty else node.shares, say):
+            holds_itself = preview.is_empty or getattr(module, "HOLDS_ITSELF", False)
+            with self._sharing.holding(() if holds_itself else node.shares, say):
                 if not preview.is_empty:
                     self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
                 applied = module.apply(work, preview, self.outside)
@@ -147,7 +158,17 @@ class Execution:
             settings.setdefault("deadline_seconds", deadline)
         carried = self.plan.carried.get(node.id, "")
         kept = self.definitions.root if self.definitions else None
-        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept)
+        alone = functools.partial(self._alone, node, say)
+        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept, alone)
+
+    @contextlib.contextmanager
+    def _alone(self, node: Node, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold what a node shares; the entry in the ledger is refused to who lost the environment since the intent."""
+        with self._sharing.holding(node.shares, say):
+            if node.shares:
+                line = f"writes to {', '.join(node.shares)}"
+                self.ledger.write(self.run, self.place, Event.PROGRESS, node.id, line=line)
+            yield
 
     def _deadline(self, node: Node) -> float | None:
         """How long the target lets a node wait that does not say so itself."""

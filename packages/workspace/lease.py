@@ -6,6 +6,7 @@ slept through the end of its lease can be told from the one who came after it. T
 """
 
 import contextlib
+import datetime
 import itertools
 import json
 import os
@@ -27,6 +28,7 @@ SECONDS = 30.0
 
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS, _GROWTH = 0.02, 0.5, 1.4
 _BEATS = 3
+_TIME = "%Y-%m-%d %H:%M:%SZ"
 
 Say = Callable[[str], None]
 Json = dict[str, Any]
@@ -76,7 +78,8 @@ def held(
 ) -> Iterator[Held]:
     """Hold the lease of that name; wait in line for it, saying for whom and how long that one has had it.
 
-    A holder whose process is gone from this machine is not waited for. Broken when `halt` is set before it is ours.
+    A holder whose process is gone from this machine is not waited for. Broken when `halt` is set before it is ours: we
+    leave the line then.
     """
     taken = _Line(store, name, owner, seconds).wait(say, halt or threading.Event())
     renewing = _Renewal(store, taken, seconds)
@@ -85,6 +88,43 @@ def held(
     finally:
         renewing.end()
         _let_go(store, taken)
+
+
+@dataclass(frozen=True)
+class Someone:
+    """Who holds a lease or waits for it: a run, its process, its machine, since when (UTC), and whether it is gone.
+
+    `gone` is certain where it is true: the process was of this machine, and this machine has it no more.
+    """
+
+    owner: str
+    host: str
+    process: int
+    since: str
+    gone: bool
+
+    @property
+    def age(self) -> datetime.timedelta:
+        """How long ago it came, by the clocks of its machine and of this one."""
+        since = datetime.datetime.strptime(self.since, _TIME).replace(tzinfo=datetime.UTC)
+        return max(datetime.timedelta(0), datetime.datetime.now(datetime.UTC) - since)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A lease as it stands: the number of its last holder, who holds it now, and who waits, in order."""
+
+    token: int
+    holder: Someone | None
+    line: tuple[Someone, ...]
+
+
+def standing(store: Store, name: str) -> Standing:
+    """How the lease of that name stands; number 0 where nobody ever held it."""
+    lease = _read(store, name)[0]
+    holds = lease.get("holder")
+    line = tuple(_someone(each) for each in lease.get("line", []))
+    return Standing(int(lease.get("token", 0)), _someone(holds) if holds else None, line)
 
 
 def holder(store: Store, name: str) -> str:
@@ -105,7 +145,7 @@ class _Line:
 
     def wait(self, say: Say, halt: threading.Event) -> Held:
         pause = _FIRST_LOOK_SECONDS
-        while True:
+        while not halt.is_set():
             lease, version = _read(self._store, self._name)
             before = self._passed(lease)
             with contextlib.suppress(Conflict):
@@ -114,9 +154,9 @@ class _Line:
                 self._stand(lease, version)
             self._tell(lease, say)
             pause = min(_LONGEST_LOOK_SECONDS, pause * _GROWTH)
-            if halt.wait(pause):
-                self._leave()
-                raise Broken(f"{self._owner} stopped waiting for {self._name}; nothing was touched.")
+            halt.wait(pause)
+        self._leave()
+        raise Broken(f"{self._owner} stopped waiting for {_thing(self._name)}; nothing was touched.")
 
     def _passed(self, lease: Json) -> Ended | None:
         """How the lease before ended; None while it has not."""
@@ -165,8 +205,11 @@ class _Line:
         self._stood = time.monotonic()
 
     def _leave(self) -> None:
+        """Be in line no more, where we ever were."""
         for _ in range(20):
             lease, version = _read(self._store, self._name)
+            if all(map(self._is_other, lease.get("line", []))):
+                return
             line = [each for each in lease.get("line", []) if each["id"] != self._me["id"]]
             with contextlib.suppress(Conflict):
                 _write(self._store, self._name, {**lease, "line": line}, version)
@@ -180,7 +223,7 @@ class _Line:
         self._told = holds["id"]
         ahead = [each["owner"] for each in itertools.takewhile(self._is_other, self._living(lease))]
         behind = f", after {', '.join(ahead)}" if ahead else ""
-        say(f"waiting for {_told(holds)}, who is at work in {self._name.partition('.')[0]}{behind}")
+        say(f"waiting for {_told(holds)}, who is at work in {_thing(self._name)}{behind}")
 
     def _is_other(self, each: Json) -> bool:
         return bool(each["id"] != self._me["id"])
@@ -254,6 +297,15 @@ def _write(store: Store, name: str, lease: Json, version: str) -> None:
     store.replace(name, json.dumps(lease, sort_keys=True).encode(), version)
 
 
+def _someone(who: Json) -> Someone:
+    return Someone(str(who["owner"]), str(who["host"]), int(who["process"]), str(who["since"]), _is_dead(who))
+
+
+def _thing(name: str) -> str:
+    """What a lease is for, without what marks the document as a lease."""
+    return name.partition(".")[0]
+
+
 def _told(who: Json) -> str:
     return f"{who['owner']} (process {who['process']} on {who['host']}, since {who['since']})"
 
@@ -287,4 +339,4 @@ def began(process: int) -> str:
 
 
 def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
+    return time.strftime(_TIME, time.gmtime())

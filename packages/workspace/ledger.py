@@ -139,9 +139,16 @@ class Ledger:
                 journal.leave()
 
     @contextlib.contextmanager
-    def share(self, name: str, owner: str, say: Callable[[str], None] = say_nothing) -> Iterator[lease.Held]:
+    def share(
+        self,
+        name: str,
+        owner: str,
+        say: Callable[[str], None] = say_nothing,
+        halt: threading.Event | None = None,
+    ) -> Iterator[lease.Held]:
         """Be the only writer of something that several environments write to; wait in line for it, saying for whom."""
-        with lease.held(self._store, f"{name}.shared.lease", owner, say, seconds=self._seconds) as taken:
+        document = _shared(name)
+        with lease.held(self._store, document, owner, say, seconds=self._seconds, halt=halt) as taken:
             yield taken
 
     def check(self, environment: str) -> int:
@@ -155,6 +162,10 @@ class Ledger:
         """Who holds an environment and since when, in words; empty when nobody does."""
         return lease.holder(self._store, f"{environment}.lease")
 
+    def standing(self, environment: str = "", *, shared: str = "") -> lease.Standing:
+        """Who holds an environment, or something shared, and who waits for it in which order."""
+        return lease.standing(self._store, _shared(shared) if shared else f"{environment}.lease")
+
     def close(self) -> None:
         """Forget what was read; a later call reads it again."""
         with self._guard:
@@ -163,6 +174,10 @@ class Ledger:
     def _journal(self, environment: str) -> "_Journal":
         with self._guard:
             return self._journals.setdefault(environment, _Journal(self._store, environment))
+
+
+def _shared(name: str) -> str:
+    return f"{name}.shared.lease"
 
 
 class _Journal:

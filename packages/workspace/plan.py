@@ -1,7 +1,7 @@
 """A plan: the nodes of one environment in order, with everything refused that can be refused before a run."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workspace import graph, naming
 from workspace.environment import Environment
@@ -17,7 +17,8 @@ CARRIED = (Kind.IMAGE, Kind.PACKAGE)
 class Plan:
     """Nodes by id, their needs within the environment, what the world gives, and the release that is carried.
 
-    `carried` holds the content address for each image and package where the environment follows another.
+    `carried` holds the content address for each image and package where the environment follows another; `moved_on`
+    says in a sentence where the checkout's catalogue is no longer the one that is carried.
     """
 
     environment: Environment
@@ -26,6 +27,7 @@ class Plan:
     world: Gives
     carried: Mapping[str, str]
     release: Release | None = None
+    moved_on: str = ""
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -47,9 +49,12 @@ class Plan:
         kept = [node.id for node in self.of(stage)]
         if not kept:
             raise Refused(f"{self.environment.name} has no node in the stage {stage}.")
-        nodes = {name: self.nodes[name] for name in kept}
-        needs = graph.without(self.needs, kept)
-        return Plan(self.environment, nodes, needs, self.world, self.carried, self.release)
+        return self.narrowed(kept)
+
+    def narrowed(self, names: Iterable[str]) -> "Plan":
+        """The plan of these nodes alone; what they need of others is taken as settled before."""
+        needs = graph.without(self.needs, names)
+        return replace(self, nodes={name: self.nodes[name] for name in self.nodes if name in needs}, needs=needs)
 
 
 def draw(environment: Environment, nodes: Iterable[Node], world: Gives, release: Release | None = None) -> Plan:

@@ -3,9 +3,10 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from workspace import carried, definitions, ending, kinds, patience, scheduler
+from workspace import carried, definitions, ending, kinds, lease, onward, patience, pruning, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -14,6 +15,7 @@ from workspace.errors import Refused, WorkspaceError
 from workspace.execution import Execution
 from workspace.ledger import Event, Ledger
 from workspace.node import Node
+from workspace.onward import Catalogue
 from workspace.outside import Outside
 from workspace.plan import Plan, draw
 from workspace.scheduler import Patience
@@ -30,6 +32,7 @@ def promote(
     folders: Sequence[str],
     by: str = "",
     release: str = "",
+    following: Iterable[Catalogue] = (),
     halt: threading.Event | None = None,
     say: Callable[[str], None] = say_nothing,
 ) -> Ending:
@@ -52,13 +55,15 @@ def promote(
         folders=folders,
         owner=f"run {run}",
         release=release,
+        following=following,
+        halt=halt,
         say=say,
     )
     with opening as execution:
         execution.begin(by)
         scheduler.preview(execution)
         delays = patience.delays(addresses.poll_seconds)
-        scheduler.settle(execution, Patience(delays, halt or threading.Event()))
+        scheduler.settle(execution, Patience(delays, execution.halt))
         return ending.conclude(execution)
 
 
@@ -73,25 +78,33 @@ def opened(
     folders: Sequence[str],
     owner: str,
     release: str = "",
+    following: Iterable[Catalogue] = (),
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
+    halt: threading.Event | None = None,
+    lease_seconds: float = lease.SECONDS,
     say: Callable[[str], None] = say_nothing,
 ) -> Iterator[Execution]:
     """A run of an environment's plan, alone in that environment until it is closed.
 
     `folders` of the checkout `sources` hold the definitions: where the release is built they are kept as they are now,
-    and this run reads the copy; where it is carried the copy that was proven is read, wherever the checkout is by now.
-    `release` asks for one by its id instead of the last that was proven. Waits for a run that is at work there, and
-    says for whom. `narrow` may leave out nodes that were settled before.
+    with the catalogues of the environments that are `following`, and this run reads the copy; where it is carried the
+    copy that was proven is read, the nodes and their data too, wherever the checkout is by now. `release` asks for one
+    by its id instead of the last that was proven. Waits for a run that is at work there, and says for whom. `narrow`
+    may leave out nodes that were settled before. Broken once `halt` is set while it waits, with nothing touched.
     Refuses what `workspace.plan.draw` refuses, before anything is touched. Whatever ends it early is in the ledger.
     """
-    ledger = Ledger(addresses.state)
+    ledger = Ledger(addresses.state, lease_seconds=lease_seconds)
     try:
-        with ledger.hold(place.name, owner, say), _ending_told(ledger, run, place.name):
-            plan = narrow(drawn(place, nodes, ledger, release))
+        with ledger.hold(place.name, owner, say, halt), _ending_told(ledger, run, place.name):
+            store = addresses.state / "definitions"
+            whole, kept = drawn(place, nodes, ledger, folders, store, release)
+            if whole.moved_on:
+                say(whole.moved_on)
+            plan = narrow(whole)
             _refuse_unsettled(plan, ledger)
-            kept = _definitions(plan, sources, folders, addresses.state / "definitions")
+            kept = kept or definitions.keep(sources, folders, store, onward.files(following))
             with Outside(addresses) as outside:
-                yield Execution(
+                execution = Execution(
                     plan,
                     run=run,
                     outside=outside,
@@ -102,22 +115,45 @@ def opened(
                     definitions=kept,
                     replaced=addresses.sources,
                     target=addresses.facts(),
+                    halt=halt,
                 )
+                yield execution
+            _tidy(execution, store, say)
     finally:
         ledger.close()
 
 
-def drawn(place: Environment, nodes: Iterable[Node], ledger: Ledger, release: str = "") -> Plan:
-    """The plan for an environment, with the release that it carries where it follows another: the last, or this one."""
+def drawn(
+    place: Environment, nodes: Iterable[Node], ledger: Ledger, folders: Sequence[str], store: Path, release: str = ""
+) -> tuple[Plan, Kept | None]:
+    """The plan for an environment, and the kept definitions that it is drawn from where the release is carried.
+
+    Where the environment follows another, the release is the last that was proven there, or the one that is asked for,
+    and the nodes and data are those that it brings; `nodes` are the checkout's, to tell whether it has moved on.
+    """
     chosen = carried.release(ledger, place, release)
     world = {} if place.name == WORLD else ledger.gives(WORLD)
-    return draw(place, nodes, world, chosen)
+    if chosen is None:
+        return draw(place, nodes, world, chosen), None
+    kept = definitions.kept(chosen.definitions, (*folders, onward.FOLDER), store, chosen.built_in)
+    brought = onward.read(kept.root, place, chosen)
+    plan = draw(brought.environment, brought.nodes, world, chosen)
+    return replace(plan, moved_on=onward.moved_on(brought, Catalogue(place, tuple(nodes)))), kept
 
 
-def _definitions(plan: Plan, sources: Path, folders: Sequence[str], store: Path) -> Kept:
-    if plan.release is None:
-        return definitions.keep(sources, folders, store)
-    return definitions.kept(plan.release.definitions, folders, store, plan.release.built_in)
+def _tidy(execution: Execution, store: Path, say: Callable[[str], None]) -> None:
+    """After a release was built well, remove the kept definitions that nobody needs any more; what fails is told."""
+    results = execution.results
+    done = results.keys() == execution.plan.nodes.keys() and all(each.outcome.is_success for each in results.values())
+    if not (done and execution.plan.environment.builds):
+        return
+    try:
+        gone = pruning.told(pruning.prune(store, execution.ledger))
+    except OSError as error:
+        say(f"kept definitions in {store} could not be pruned: {error.strerror or error}; run `workspace prune`")
+    else:
+        if gone:
+            say(f"removed {gone}")
 
 
 @contextlib.contextmanager

@@ -10,10 +10,13 @@ from workspace.ledger import Ledger
 
 
 class Sharing:
-    """The shared things that one run holds. The first node that writes takes the lease, the last lets it go."""
+    """The shared things that one run holds. The first node that writes takes the lease, the last lets it go.
 
-    def __init__(self, ledger: Ledger, owner: str) -> None:
-        self._ledger, self._owner = ledger, owner
+    Once `halt` is set nobody waits any more.
+    """
+
+    def __init__(self, ledger: Ledger, owner: str, halt: threading.Event | None = None) -> None:
+        self._ledger, self._owner, self._halt = ledger, owner, halt
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._counts: Counter[str] = Counter()
         self._open: dict[str, tuple[contextlib.ExitStack, Held]] = {}
@@ -22,7 +25,7 @@ class Sharing:
     def holding(self, names: Iterable[str], say: Callable[[str], None]) -> Iterator[None]:
         """Hold all of them, in the same order everywhere, so that two runs never wait for each other.
 
-        Refused when one was lost while we held it.
+        Refused when one was lost while we held it; broken when halted before all were ours.
         """
         with contextlib.ExitStack() as stack:
             for name in sorted(names):
@@ -34,7 +37,7 @@ class Sharing:
         with self._locks[name]:
             if not self._counts[name]:
                 stack = contextlib.ExitStack()
-                held = stack.enter_context(self._ledger.share(name, self._owner, say))
+                held = stack.enter_context(self._ledger.share(name, self._owner, say, self._halt))
                 self._open[name] = (stack, held)
             self._counts[name] += 1
             held = self._open[name][1]

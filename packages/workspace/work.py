@@ -1,6 +1,7 @@
 """One node at work: what a kind is handed, and what it hands back."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -78,6 +79,8 @@ class Work:
     release brings for this node, empty where it is built here. `directory` is private to this node and environment
     (mode 0700) and outlives the run. `sources` is the checkout, where images and packages are built from; `definitions`
     is the root of the kept copy of its definitions. `say` takes one line of progress; it may be called from any thread.
+    `alone` is for a kind with `HOLDS_ITSELF`: in its block, and there only, this run alone writes to what the node
+    shares; entering it is refused to a run that has lost its environment meanwhile.
     """
 
     node: Node
@@ -88,6 +91,7 @@ class Work:
     carried: str = ""
     say: Callable[[str], None] = say_nothing
     kept: Path | None = None
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def definitions(self) -> Path:
@@ -96,7 +100,11 @@ class Work:
 
 
 class KindModule(Protocol):
-    """What every module in `workspace.kinds` offers; mypy accepts the modules themselves."""
+    """What every module in `workspace.kinds` offers; mypy accepts the modules themselves.
+
+    What a node shares is held around `apply`, unless the kind says `HOLDS_ITSELF = True`: then only within
+    `work.alone()`, which it opens where it writes there.
+    """
 
     def preview(self, work: Work, outside: Any, /) -> Preview:
         """Read only: what would change."""

@@ -65,6 +65,7 @@ class Workspace:
             sources=deployments.SOURCES,
             folders=deployments.DEFINITIONS,
             owner="a test",
+            following=deployments.following(place),
         )
         with opening as execution:
             execution.begin("a test")

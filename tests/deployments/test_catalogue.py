@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import definitions_read as declared
 import pytest
-from workspace import inputs
+from workspace import inputs, onward
+from workspace.environment import Environment
 from workspace.errors import Refused
 from workspace.node import TARGET, Kind, Node, Output, Part, Stage, outputs
+from workspace.onward import Catalogue
 from workspace.plan import CARRIED, Plan, draw
 from workspace.release import Release
 
@@ -136,6 +139,31 @@ def test_a_service_is_added_by_a_row() -> None:
     place = deployments.find("dev")
     with pytest.raises(Refused, match=r"dev says nothing about the stack ledger; write ledger\.tfvars\.json in dev"):
         list(catalogue.nodes(place, containers=(*catalogue.CONTAINERS, catalogue.Container("ledger"))))
+
+
+# ---- what a release takes along
+
+
+@pytest.mark.parametrize("environment", deployments.environments())
+def test_every_node_arrives_as_it_left(environment: str, tmp_path: Path) -> None:
+    place = deployments.find(environment)
+    catalogue = Catalogue(place, deployments.nodes(place))
+    ((name, content),) = onward.files([catalogue]).items()
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_bytes(content)
+    release = Release({}, definitions="made-up", built_in="dev")
+    assert onward.read(tmp_path, Environment(environment, place.follows, place.needs_approval), release) == catalogue
+
+
+def test_dev_takes_along_all_that_follow_it_and_the_last_takes_nothing() -> None:
+    found = {each: [f.environment.name for f in deployments.following(deployments.find(each))] for each in
+             deployments.environments()}  # fmt: skip
+    assert found == {"world": [], "dev": ["staging", "prod"], "staging": ["prod"], "prod": []}
+
+
+def test_what_is_carried_is_never_asked_for_afresh() -> None:
+    place = deployments.find("staging")
+    assert deployments.nodes(place, fresh=True) == deployments.nodes(place)
 
 
 # ---- names and hosts

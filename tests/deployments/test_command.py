@@ -1,11 +1,18 @@
 """`workspace …`: what the ledger answers to a person, without a server."""
 
+import contextlib
+import datetime
 import json
+import os
+import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
+from workspace.errors import Broken
+from workspace.lease import Someone
 from workspace.ledger import Event, Ledger
 from workspace.release import Release
 from workspace.work import Outcome, Result
@@ -173,3 +180,72 @@ def test_an_empty_ledger_says_what_to_do(tmp_path: Path) -> None:
     code, text = said(tmp_path / "none", "releases")
     assert code == 1
     assert "There is no folder" in text
+
+
+def test_kept_definitions_are_pruned_and_a_dry_run_only_says_so(state: Path) -> None:
+    copy = state / "definitions" / ("e" * 64)
+    copy.mkdir(parents=True)
+    (copy / "main.tf").write_bytes(b"#" * 1_500_000)
+    os.utime(copy, (0, 0))
+    needed = state / "definitions" / ("d" * 64)
+    needed.mkdir()
+    os.utime(needed, (0, 0))
+    told = (0, "eeeeeeeeeeee 1.5 MB Would remove 1 copy of definitions that no release needs, 1.5 MB.")
+    assert said(state, "prune", "--dry-run") == told
+    assert copy.is_dir()
+    assert asked(state, "prune", "--keep", "3") == {
+        "removed": True,
+        "copies": [{"digest": "e" * 64, "size": 1_500_000}],
+    }
+    assert (copy.is_dir(), needed.is_dir()) == (False, True)
+    assert said(state, "prune") == (0, "Nothing is to be removed.")
+
+
+def test_who_holds_what_and_who_waits_is_told_in_order(state: Path) -> None:
+    ledger = Ledger(state)
+    lined_up = [threading.Event(), threading.Event()]
+    halt = threading.Event()
+
+    def wait(number: int) -> None:
+        with contextlib.suppress(Broken), ledger.hold("dev", f"run {number}", lambda _: lined_up[number].set(), halt):
+            pass
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(2)]
+    with ledger.hold("dev", "the first"), ledger.share("zone", "staging (run 9)"):
+        for thread, event in zip(threads, lined_up, strict=True):
+            thread.start()
+            assert event.wait(20)
+        found = asked(state, "holders")
+        code, text = said(state, "holders")
+        halt.set()
+        for thread in threads:
+            thread.join(20)
+    assert list(found) == ["world", "dev", "staging", "prod", "registry", "zone"]
+    assert found["world"] == {"token": 0, "holder": None, "line": []}
+    # two runs were here before, in the fixture
+    assert (found["dev"]["token"], found["dev"]["holder"]["owner"]) == (3, "the first")
+    assert (found["dev"]["holder"]["process"], found["dev"]["holder"]["gone"]) == (os.getpid(), False)
+    assert found["dev"]["holder"]["age_seconds"] >= 0
+    assert [each["owner"] for each in found["dev"]["line"]] == ["run 0", "run 1"]
+    assert found["zone"]["holder"]["owner"] == "staging (run 9)"
+    assert code == 0
+    assert re.search(r"dev the first \S+ \S+ \d+ min \d\d s 3 run 0 \(\d+ min \d\d s\)", text)
+    assert "world nobody" in text
+
+
+def test_a_holder_whose_process_is_gone_is_told_as_that(state: Path) -> None:
+    ledger = Ledger(state)
+    with ledger.hold("dev", "the first"):
+        lease = state / "dev.lease"
+        lease.write_text(re.sub(r'"began": "\d+"', '"began": "1"', lease.read_text()))
+        assert asked(state, "holders")["dev"]["holder"]["gone"] is True
+        assert "dev the first (its process is gone)" in said(state, "holders")[1]
+
+
+def test_an_age_is_told_in_words() -> None:
+    def since(seconds: float) -> str:
+        at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds)
+        return command._age(Someone("a", "h", 1, at.strftime("%Y-%m-%d %H:%M:%SZ"), gone=False))
+
+    assert since(3 * 3600 + 61).startswith("3 h 01 min")
+    assert since(-60) == "0 min 00 s", "a clock that is ahead makes nobody younger than now"

@@ -37,6 +37,13 @@ def shown(what: RenderableType) -> str:
     return capture.get()
 
 
+def test_a_run_knows_that_the_catalogue_has_moved_on() -> None:
+    seen = watched()
+    assert seen.moved_on == ""
+    tell(seen, Event.STARTED, nodes={}, moved_on="the checkout's catalogue has moved on")
+    assert seen.moved_on == "the checkout's catalogue has moved on"
+
+
 def test_a_run_that_waits_for_a_person_shows_the_phrase_until_it_is_given() -> None:
     seen = watched()
     tell(seen, Event.ASKED, plan="0a1b", phrase="DEPLOY TO PROD 0a1b")

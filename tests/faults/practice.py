@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workspace import ending, graph, patience, promotion, scheduler
+from workspace import ending, patience, promotion, scheduler
 from workspace.addresses import Addresses
 from workspace.ledger import Event, Ledger
 from workspace.node import Node
 from workspace.outside import Outside
-from workspace.plan import Plan
 from workspace.rehearsal.cloud import Resource, parse
 from workspace.rehearsal.faults import MET
 from workspace.rehearsal.server import Rehearsal
@@ -102,7 +101,8 @@ class Practice:
             sources=deployments.SOURCES,
             folders=deployments.DEFINITIONS,
             owner=run,
-            narrow=lambda plan: only(plan, nodes),
+            following=deployments.following(place),
+            narrow=lambda plan: plan.narrowed(nodes),
         )
         with opening as execution:
             execution.begin()
@@ -147,14 +147,9 @@ def promoted(folder: Path, environments: Sequence[str] = ("world", "dev")) -> No
                 run=f"first-{environment}",
                 sources=deployments.SOURCES,
                 folders=deployments.DEFINITIONS,
+                following=deployments.following(place),
             )
             assert told.success, told.sentence
-
-
-def only(plan: Plan, nodes: Sequence[str]) -> Plan:
-    """The plan of these nodes alone."""
-    kept = {name: plan.nodes[name] for name in nodes}
-    return replace(plan, nodes=kept, needs=graph.without(plan.needs, kept))
 
 
 # What there is, told so that two moments can be compared.

@@ -4,7 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-from practice import only
 from workspace import ending, patience, promotion, scheduler
 from workspace.addresses import Addresses
 from workspace.errors import WorkspaceError
@@ -25,7 +24,7 @@ def main(file: str, run: str, *nodes: str) -> int:
         sources=deployments.SOURCES,
         folders=deployments.DEFINITIONS,
         owner=run,
-        narrow=lambda plan: only(plan, nodes),
+        narrow=lambda plan: plan.narrowed(nodes),
         say=lambda line: print(line, flush=True),
     )
     try:

@@ -1,12 +1,15 @@
 """`promote` as a whole, with made-up nodes: its guard, its approval, and how it tells a refusal."""
 
 import asyncio
+import contextlib
 import contextvars
 import functools
+import json
 import re
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +110,47 @@ def test_one_run_at_a_time_is_at_work_in_an_environment(
     assert [state.name for state in ended] == ["Promoted"]
 
 
+def cancelled_once(true: Callable[[], object]) -> None:
+    """Promote dev, and cancel that as soon as something is true."""
+    flow: Any = promote
+
+    async def promotion() -> None:
+        run = asyncio.create_task(flow("dev", return_state=True))
+        while not true():
+            assert not run.done()
+            await asyncio.sleep(0.05)
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await run
+
+    asyncio.run(promotion())
+
+
+def test_a_run_that_is_cancelled_while_it_waits_leaves_the_line_and_touches_nothing(
+    kind: Scripted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Ledger(tmp_path).hold("dev", "another run"):
+        entries = len(Ledger(tmp_path).after(0))
+        cancelled_once(lambda: "waiting for another run" in caplog.text)
+        assert json.loads((tmp_path / "dev.lease").read_text())["line"] == []
+        assert len(Ledger(tmp_path).after(0)) == entries
+    assert re.search(r"flow run \S+ stopped waiting for dev; nothing was touched\.", caplog.text)
+    assert kind.applied == []
+
+
+def test_a_run_that_is_cancelled_while_a_node_waits_for_the_zone_gives_the_environment_free(
+    kind: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = replace(node("record", Stage.NAMES), shares=("zone",))
+    instead_of_the_catalogue([record], kind, monkeypatch.setattr)
+    with Ledger(tmp_path).share("zone", "staging"):
+        cancelled_once(lambda: "waiting for staging" in caplog.text)
+        assert json.loads((tmp_path / "zone.shared.lease").read_text())["line"] == []
+        assert Ledger(tmp_path).holder("dev") == ""
+    assert kind.applied == []
+    assert "the run was stopped by CancelledError before its end" in endings(tmp_path)[-1]
+
+
 def until(true: Callable[[], object]) -> None:
     for _ in range(600):
         if true():
@@ -116,16 +160,17 @@ def until(true: Callable[[], object]) -> None:
 
 
 def test_a_rebuild_asks_for_everything_afresh(kind: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[bool] = []
+    asked: list[tuple[str, bool]] = []
 
-    def nodes(_place: Any, fresh: bool = False) -> tuple[Any, ...]:
-        asked.append(fresh)
+    def nodes(place: Any, fresh: bool = False) -> tuple[Any, ...]:
+        asked.append((place.name, fresh))
         return THREE
 
     monkeypatch.setattr("deployments.nodes", nodes)
     flow: Any = rebuild
     state = asyncio.run(flow("dev", return_state=True))
-    assert (state.name, asked) == ("Promoted", [True])
+    # dev is built afresh; the others are only written down, for its release to take along
+    assert (state.name, asked) == ("Promoted", [("dev", True), ("staging", False), ("prod", False)])
 
 
 def test_a_rebuild_that_fails_says_why(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

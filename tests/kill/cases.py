@@ -37,7 +37,7 @@ from workspace.patience import delays
 from workspace.scheduler import Patience
 from workspace.work import Outcome, Preview, Result, Work
 
-from deployments import local, processes
+from deployments import local
 
 ENVIRONMENTS = ("dev", "staging")
 # Victims are forked from a process that has loaded what a promotion needs: loading is most of a short run.
@@ -251,13 +251,8 @@ class _Row:
 @contextlib.contextmanager
 def standing(state: Path) -> Iterator[Place]:
     """The rehearsal of a state, at work until the end of the block."""
-    state.mkdir(exist_ok=True, mode=0o700)
-    process = processes.start("rehearsal", local.rehearsal(state, "--bare"), state / "logs", {})
-    try:
-        processes.wait(process, local.addresses(state).exists)
+    with local.bare(state):
         yield Place(state)
-    finally:
-        process.end()
 
 
 class _Timed:
@@ -266,6 +261,7 @@ class _Timed:
     def __init__(self, kind: Any, seconds: dict[str, float]) -> None:
         self._kind, self._seconds = kind, seconds
         self.preview, self.verify = kind.preview, kind.verify
+        self.HOLDS_ITSELF = getattr(kind, "HOLDS_ITSELF", False)
 
     def apply(self, work: Work, preview: Preview, outside: Any) -> Result:
         began = time.monotonic()

@@ -17,7 +17,6 @@ from workspace.addresses import Addresses
 from workspace.execution import Execution
 from workspace.ledger import Ledger
 from workspace.patience import delays
-from workspace.plan import Plan
 from workspace.scheduler import Patience
 from workspace.work import Preview, Result, Work
 
@@ -34,6 +33,7 @@ class Lethal:
 
     def __init__(self, kind: Any, point: str, seconds: float, outlived: Path) -> None:
         self._kind, self._point, self._seconds, self._outlived = kind, point, seconds, outlived
+        self.HOLDS_ITSELF = getattr(kind, "HOLDS_ITSELF", False)
 
     def preview(self, work: Work, outside: Any) -> Preview:
         found: Preview = self._kind.preview(work, outside)
@@ -105,18 +105,12 @@ def at_work(state: Path, environment: str, run: str, names: Collection[str] | No
         sources=deployments.SOURCES,
         folders=deployments.DEFINITIONS,
         owner=run,
-        narrow=lambda plan: plan if names is None else only(plan, names),
+        following=deployments.following(place),
+        narrow=lambda plan: plan if names is None else plan.narrowed(names),
     )
     with opening as execution:
         execution.begin(BY)
         yield execution
-
-
-def only(plan: Plan, names: Collection[str]) -> Plan:
-    """The plan of these nodes alone; what they need of others is settled."""
-    nodes = {name: node for name, node in plan.nodes.items() if name in names}
-    needs = {name: plan.needs[name] & set(names) for name in nodes}
-    return Plan(plan.environment, nodes, needs, plan.world, plan.carried, plan.release)
 
 
 def _addresses(state: Path) -> Addresses:

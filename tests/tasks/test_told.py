@@ -1,5 +1,6 @@
 """What people read of a run: the sentence at its end, the plan before it, the result after it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,13 @@ def test_a_carried_release_is_named_in_the_plan(tmp_path: Path) -> None:
     release = Release({}, "d", "before")
     table = preview.as_markdown(step(tmp_path, {}, release=release), PREVIEWS)
     assert table.splitlines()[0] == f"# Plan for dev, carrying release {release.id}"
+
+
+def test_a_plan_whose_catalogue_has_moved_on_says_so_in_one_line(tmp_path: Path) -> None:
+    made = step(tmp_path, {}, release=Release({}, "d", "before"))
+    told = "the checkout's catalogue of dev has moved on (added web), which takes effect with the next release"
+    made.execution.plan = replace(made.execution.plan, moved_on=told)
+    assert preview.as_markdown(made, PREVIEWS).splitlines()[2] == f"Note: {told}."
 
 
 # ---- the result

@@ -11,6 +11,7 @@ from workspace.errors import Broken, Refused
 from workspace.execution import Execution
 from workspace.ledger import Ledger
 from workspace.node import Kind, Node, Stage
+from workspace.onward import Catalogue
 from workspace.scheduler import Patience
 from workspace.work import Outcome
 
@@ -130,9 +131,16 @@ def test_a_workload_is_defined_by_what_all_environments_share(checkout: Path, na
 
 def promoted(place: Environment, checkout: Path, state: Path) -> Execution:
     addresses = Addresses(subscription="s", state=state, engine="tcp://127.0.0.1:1")
-    nodes = [Node("web-check", Kind.PAUSE, Stage.VERIFICATION, settings={"seconds": 0})]
+    nodes = (Node("web-check", Kind.PAUSE, Stage.VERIFICATION, settings={"seconds": 0}),)
     opening = promotion.opened(
-        place, nodes, addresses, run=f"run-{place.name}", sources=checkout, folders=FOLDERS, owner="a test"
+        place,
+        nodes,
+        addresses,
+        run=f"run-{place.name}",
+        sources=checkout,
+        folders=FOLDERS,
+        owner="a test",
+        following=[Catalogue(STAGING, nodes)],
     )
     with opening as execution:
         execution.begin("somebody")

@@ -92,6 +92,15 @@ def test_who_stops_waiting_leaves_the_line_and_touches_nothing(store: Folder) ->
         assert json.loads(store.document("zone")[0])["line"] == []
 
 
+def test_who_was_stopped_before_it_came_takes_nothing(store: Folder) -> None:
+    halt = threading.Event()
+    halt.set()
+    first = lease.held(store, "zone.shared.lease", "a", seconds=5, halt=halt)
+    with pytest.raises(Broken, match=r"^a stopped waiting for zone; nothing was touched\.$"), first:
+        raise AssertionError("it was never ours")
+    assert store.document("zone.shared.lease") == (b"", "")
+
+
 SLEEPER = """
 import sys, threading
 from pathlib import Path

@@ -61,3 +61,11 @@ def test_a_release_has_the_same_id_for_the_same_content_and_notices_alteration()
     altered = RELEASE.as_json() | {"parts": {"web-image": "sha256:bb"}}
     with pytest.raises(Refused, match="was altered"):
         from_json(altered)
+
+
+def test_a_plan_of_some_nodes_takes_the_rest_as_settled() -> None:
+    plan = draw(STAGING, [IMAGE, ROLLOUT], world={}, release=RELEASE)
+    narrowed = plan.narrowed({"web"})
+    assert (dict(narrowed.nodes), narrowed.needs) == ({"web": ROLLOUT}, {"web": frozenset()})
+    assert (narrowed.release, narrowed.carried) == (RELEASE, plan.carried)
+    assert plan.only(Stage.CLUSTER_ROLLOUT) == narrowed

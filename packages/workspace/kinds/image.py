@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from workspace.clients.engine import Engine
     from workspace.clients.registry import Registry
 
+HOLDS_ITSELF = True
+"""A build takes minutes and writes nothing; the registry is held where something is pushed, tagged or carried."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _INPUT_DIGITS = 12
 
@@ -60,9 +63,11 @@ def apply(work: Work, preview: Preview, outside: Outside, /) -> Result:
     before = _built(work, outside, fingerprint)
     if before and not _is_fresh(work):
         return _result(work, outside, before, "was built before", is_new=_put_tag(work, outside, before))
-    digest = _build(work, outside, fingerprint)
-    detail = f"was built by {outside.engine.describe()}"
-    return _result(work, outside, digest, detail, is_new=_put_tag(work, outside, digest) or digest != before)
+    reference = _build(work, outside, fingerprint)
+    with work.alone():
+        digest = _push(work, outside, reference, fingerprint)
+        is_new = _put_tag(work, outside, digest) or digest != before
+    return _result(work, outside, digest, f"was built by {outside.engine.describe()}", is_new=is_new)
 
 
 def verify(work: Work, result: Result, outside: Outside, /) -> Result:
@@ -91,15 +96,23 @@ def _carry(work: Work, preview: Preview, outside: Outside) -> Result:
         raise Refused(f"{work.node.id} was previewed with {preview.plan or 'no digest'}, not {digest}: preview again")
     is_new = not outside.registry.exists(repository, digest)
     is_new |= not _is_tagged(work, outside, digest)
-    outside.registry.carry(digest, _source(work), repository, tag=_tag(work), say=work.say)
+    if is_new:
+        with work.alone():
+            outside.registry.carry(digest, _source(work), repository, tag=_tag(work), say=work.say)
     return _result(work, outside, digest, "was carried, not rebuilt", is_new=is_new)
 
 
 def _build(work: Work, outside: Outside, fingerprint: str) -> str:
-    repository, mark = _repository(work), _input_tag(work, fingerprint)
-    reference = f"{outside.registry.authority}/{repository}:{mark}"
+    repository = _repository(work)
+    reference = f"{outside.registry.authority}/{repository}:{_input_tag(work, fingerprint)}"
     labels = {"org.opencontainers.image.title": repository, "app.mystira.inputs": fingerprint}
     outside.engine.build(**_recipe(work), tag=reference, labels=labels, fresh=_is_fresh(work), say=work.say)
+    return reference
+
+
+def _push(work: Work, outside: Outside, reference: str, fingerprint: str) -> str:
+    """The digest by which the registry knows what was pushed."""
+    repository, mark = _repository(work), _input_tag(work, fingerprint)
     told = outside.engine.push(reference, work.say, login=outside.registry.login())
     kept = outside.registry.digest(repository, mark)
     if kept is None or told not in ("", kept):
@@ -113,7 +126,8 @@ def _put_tag(work: Work, outside: Outside, digest: str) -> bool:
     """True when the environment's tag had to move."""
     if _is_tagged(work, outside, digest):
         return False
-    outside.registry.carry(digest, _repository(work), _repository(work), tag=_tag(work), say=work.say)
+    with work.alone():
+        outside.registry.carry(digest, _repository(work), _repository(work), tag=_tag(work), say=work.say)
     return True
 
 

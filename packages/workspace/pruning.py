@@ -1,0 +1,76 @@
+"""Which kept definitions may go: nobody runs them, no release that counts names them, and they are not young.
+
+Whoever opens a copy marks it as used, and whoever prunes looks at the marks alone in the store, so a copy cannot go
+between the moment a run finds it and the moment its ledger names it.
+"""
+
+import datetime
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from workspace import definitions, history
+from workspace.ledger import Event, Ledger
+
+KEEP = 30
+"""Of so many releases, the newest, the definitions stay."""
+
+YOUNG = datetime.timedelta(days=7)
+"""What was kept or used within this time stays, whatever else is said of it."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A kept copy that was removed, or would be: its digest and its bytes."""
+
+    digest: str
+    size: int
+
+
+def prune(store: Path, ledger: Ledger, *, keep: int = KEEP, dry: bool = False) -> tuple[Gone, ...]:
+    """Remove the kept definitions that nobody needs any more, and say which; with `dry` only say.
+
+    Those stay that belong to one of the last `keep` releases, to the release that an environment has proven now, or to
+    the last run in an environment, which may be at work; and all that are young.
+    """
+    if not store.is_dir():
+        return ()
+    needed = _needed(ledger, keep)
+    gone, removed = [], []
+    with definitions.alone(store):
+        for folder in sorted(_old(store)):
+            if folder.name not in needed:
+                gone.append(Gone(folder.name, sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())))
+                if not dry:
+                    removed.append(folder.rename(store / f".gone.{folder.name[-64:]}.{uuid.uuid4().hex[:8]}"))
+    for each in removed:
+        shutil.rmtree(each, ignore_errors=True)
+    return tuple(each for each in gone if not each.digest.startswith("."))
+
+
+def told(gone: tuple[Gone, ...]) -> str:
+    """How many went and how much that was, in words; empty when none did."""
+    if not gone:
+        return ""
+    what = "copy" if len(gone) == 1 else "copies"
+    return f"{len(gone)} {what} of definitions that no release needs, {sum(each.size for each in gone) / 1e6:.1f} MB"
+
+
+def _needed(ledger: Ledger, keep: int) -> set[str]:
+    found = list(dict.fromkeys(proof.release.definitions for proof in history.proofs(ledger)))[:keep]
+    for environment in ledger.environments():
+        if proven := ledger.proven(environment):
+            found.append(proven.definitions)
+        started = [each for each in ledger.after(0, environment) if each.event is Event.STARTED]
+        found += [str(each.body.get("definitions", "")) for each in started[-1:]]
+    return set(found)
+
+
+def _old(store: Path) -> Iterator[Path]:
+    """Folders that nobody kept or used for a while; among them what a killed run left half-made."""
+    for folder in store.iterdir():
+        if folder.is_dir() and time.time() - folder.stat().st_mtime > YOUNG.total_seconds():
+            yield folder
