@@ -15,6 +15,7 @@ from workspace.execution import Execution
 from workspace.ledger import Event, Ledger
 from workspace.node import Node
 from workspace.outside import Outside
+from workspace.pins import Pins
 from workspace.plan import Plan, draw
 from workspace.scheduler import Patience
 from workspace.work import say_nothing
@@ -102,6 +103,7 @@ def opened(
                     definitions=kept,
                     replaced=addresses.sources,
                     target=addresses.facts(),
+                    pins=Pins(ledger, place.name, run, outside, plan.nodes),
                 )
     finally:
         ledger.close()
