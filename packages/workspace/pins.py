@@ -198,6 +198,7 @@ class Pins:
 
     def _judge(self, met: Sequence[tuple[Work, Identity, str]]) -> None:
         """Pin what is new, say what is gone, and refuse, with all of it in the ledger, what is another one."""
+        wrong: dict[Identity, str] = {}
         strays: dict[tuple[Identity, str], tuple[str, set[str]]] = {}
         new: dict[tuple[Identity, str, str], set[str]] = {}
         absent: dict[Identity, tuple[Work, Pin]] = {}
@@ -205,8 +206,8 @@ class Pins:
             self._met |= {each for _, each, _ in met}
             for work, each, answer in met:
                 pin = self._book.of(each, work.node.id) or self._world.at(each)
-                if wrong := self._declared(each, answer):
-                    strays.setdefault((each, answer), (wrong, set()))[1].add(work.node.id)
+                if said := self._declared(each, answer):
+                    wrong[each] = said
                 elif pin is None or pin.value == answer:
                     if answer and not self._book.knows(each, work.node.id, answer):
                         new.setdefault((each, answer, "first seen"), set()).add(work.node.id)
@@ -218,11 +219,11 @@ class Pins:
                     strays.setdefault((each, answer), (_was(each, pin, answer), set()))[1].add(work.node.id)
             for (identity, answer), (_, nodes) in strays.items():
                 self._write(Event.STRAYED, identity, answer, nodes, "")
-            if not strays:
+            if not strays and not wrong:
                 for (identity, answer, why), nodes in new.items():
                     self._write(Event.PINNED, identity, answer, nodes, why)
-        if strays:
-            raise Refused(self._sentence([(each, said) for (each, _), (said, _) in strays.items()]))
+        if strays or wrong:
+            raise Refused(self._sentence(wrong, {each: said for (each, _), (said, _) in strays.items()}))
         for identity, (work, pin) in absent.items():
             self._say(work, f"{identity.what} {identity.place}, pinned since {_when(pin.at)}, is not there now")
 
@@ -255,18 +256,15 @@ class Pins:
                 is_open = False
         return is_open
 
-    def _sentence(self, found: Sequence[tuple[Identity, str]]) -> str:
-        ordered = sorted(found, key=lambda pair: list(What).index(pair[0].what))
-        identity, said = ordered[0]
-        others = [_name(each) for each, _ in ordered[1:]]
-        also = f" Others, too: {', '.join(others[:_SHOWN])}{' …' if len(others) > _SHOWN else ''}." if others else ""
-        declared = self._book.at(identity) is None and identity.is_declared
-        meant = (
-            ""
-            if declared
-            else f', or, if that was meant, run `workspace repin {self._place} {_name(identity)} --because "…"`'
+    def _sentence(self, wrong: Mapping[Identity, str], strays: Mapping[Identity, str]) -> str:
+        """The most basic difference first: where the subscription is another one, everything in it is."""
+        first, *others = sorted({*strays, *wrong}, key=lambda each: (list(What).index(each.what), each.names))
+        meant = f', or, if that was meant, run `workspace repin {self._place} {_name(first)} --because "…"`'
+        shown = ", ".join(_name(each) for each in others[:_SHOWN]) + (" …" if len(others) > _SHOWN else "")
+        return (
+            f"{self._place}: {wrong.get(first) or strays[first]}; nothing is written there. Correct the address"
+            f"{'' if first in wrong else meant}.{f' Others, too: {shown}.' if others else ''}"
         )
-        return f"{self._place}: {said}; nothing is written there. Correct the address{meant}.{also}"
 
     # Asking and writing down.
 
@@ -337,8 +335,10 @@ def _was(identity: Identity, pin: Pin, answer: str) -> str:
             f"second time, so bring it back from a copy"
         )
     now = f"{answer} answers now" if answer else "nothing answers now"
-    if pin.place != identity.place:
+    if pin.place != identity.place and not identity.is_declared:
         return f"the {identity.what} was {pin.place} ({pin.value}) {since} and is {identity.place} now, where {now}"
+    if identity.is_declared:
+        return f"the {identity.what} is another one: it was {pin.value} {since}, and {now}"
     return f"the {identity.what} {identity.place} is another one: it was {pin.value} {since}, and {now}"
 
 
