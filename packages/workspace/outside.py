@@ -88,9 +88,11 @@ class Outside:
         """The Terraform engine, with this target's state backend."""
         from workspace.clients.terraform import Terraform
 
+        # The plugin would else ask the machine's own login which tenant and subscription are meant.
+        declared = {"ARM_SUBSCRIPTION_ID": self.addresses.subscription, "ARM_TENANT_ID": self.addresses.tenant}
         return Terraform(
             backend=self.addresses.terraform_backend,
-            environment=self.addresses.terraform_environment,
+            environment={**{k: v for k, v in declared.items() if v}, **self.addresses.terraform_environment},
             programs=self.addresses.programs,
         )
 
