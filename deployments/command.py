@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from workspace import history, pruning
+from workspace import pins as pinned
 from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
 from workspace.lease import Someone, Standing
@@ -210,6 +211,43 @@ def _age(who: Someone) -> str:
     seconds = round(who.age.total_seconds())
     hours, minutes = seconds // 3600, seconds // 60 % 60
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds % 60:02} s"
+
+
+@application.command()
+def pins(
+    environment: Annotated[str, typer.Argument(help="world, dev, staging or prod.")],
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who answered when an environment was promoted: a run that meets another target is refused."""
+    with _asked(state) as ledger:
+        deployments.find(environment)
+        book = pinned.book(ledger, environment)
+        if as_json:
+            _print_json({"pins": book.pins(), "refused": book.strays()})
+            return
+        table = _table("pin", "who answers", "since", "why", "nodes")
+        for each in book.pins():
+            table.add_row(each.name, each.value, _when(each.at), f"{each.why}{_by(each.by)}", str(len(each.nodes)))
+        _print(table, f"Nothing is pinned in {environment} yet; run promote/{environment}.")
+        for each in book.strays():
+            answers = each.value or "nothing"
+            console.print(f"refused {_when(each.at)}: {each.name} at {each.place}, {answers} answered", style="red")
+
+
+@application.command()
+def repin(
+    environment: Annotated[str, typer.Argument(help="world, dev, staging or prod.")],
+    pin: Annotated[str, typer.Argument(help="A pin that a run was refused for, or all of a sort: cluster, state …")],
+    because: Annotated[str, typer.Option(help="Why another one answers now; the ledger keeps it.")],
+    state: State = None,
+) -> None:
+    """Take what answered when a run was refused as right from now on."""
+    with _asked(state) as ledger:
+        deployments.find(environment)
+        for each in pinned.repin(ledger, environment, pin, because=because, by=local.person()):
+            answers = each.value or "nothing, until the next run finds it"
+            console.print(f"{each.name} in {environment} is from now on {answers}", style="green")
 
 
 def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from workspace.definitions import Kept
 from workspace.errors import Broken, Unsettled, WorkspaceError
 from workspace.ledger import Event, Ledger
 from workspace.node import TARGET, Kind, Node
+from workspace.pins import Pins
 from workspace.plan import Plan
 from workspace.sharing import Sharing
 from workspace.work import Certainty, KindModule, Outcome, Preview, Result, Work, say_nothing
@@ -51,6 +52,7 @@ class Execution:
         replaced: Mapping[str, str | Mapping[str, Any]] | None = None,
         target: Mapping[str, Any] | None = None,
         halt: threading.Event | None = None,
+        pins: Pins | None = None,
     ) -> None:
         self.plan = plan
         self.run = run
@@ -62,6 +64,7 @@ class Execution:
         self.outside = outside
         self._sources = sources
         self._state = state
+        self._pins = pins
         self._replaced = replaced or {}
         self._below: inputs.Gives = {**plan.world, TARGET: target or {}}
         self._lock = threading.Lock()
@@ -76,13 +79,18 @@ class Execution:
         return self.plan.environment.name
 
     def begin(self, by: str = "") -> None:
-        """Record that the run starts, who started it, with what is planned and the release that is carried."""
+        """Record that the run starts, who started it, with what is planned and the release that is carried.
+
+        Refused, before anything else is done, where a node of the plan would go to another target than before.
+        """
         nodes = {name: {"kind": node.kind, "stage": node.stage} for name, node in self.plan.nodes.items()}
         release = self.plan.release.id if self.plan.release else ""
         more = {"moved_on": self.plan.moved_on} if self.plan.moved_on else {}
         if self.definitions:
             more["definitions"] = self.definitions.digest
         self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release, **more)
+        if self._pins is not None:
+            self._pins.compare(self._known(), by)
 
     def end(self, sentence: str, *, success: bool) -> None:
         """Record how the run ended."""
@@ -119,7 +127,8 @@ class Execution:
             work = self._work(node, self._given(), say)
             preview = self._still_expected(node, work) or self._preview(work)
             holds_itself = preview.is_empty or getattr(module, "HOLDS_ITSELF", False)
-            with self._sharing.holding(() if holds_itself else node.shares, say):
+            shared = () if holds_itself else node.shares
+            with self._sharing.holding(shared, say), self._pinned(work, preview):
                 if not preview.is_empty:
                     self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
                 applied = module.apply(work, preview, self.outside)
@@ -149,6 +158,18 @@ class Execution:
             for name, node in self.plan.nodes.items()
             if node.kind in (Kind.IMAGE, Kind.PACKAGE)
         }
+
+    def _pinned(self, work: Work, preview: Preview) -> contextlib.AbstractContextManager[None]:
+        """Nothing is written while another target answers than the one that is pinned."""
+        return contextlib.nullcontext() if self._pins is None else self._pins.around(work, preview)
+
+    def _known(self) -> list[Work]:
+        """The nodes whose settings are known from what their needs gave last."""
+        found = []
+        for node in self.plan.nodes.values():
+            with contextlib.suppress(Broken):
+                found.append(self._work(node, self._before, say_nothing))
+        return found
 
     def _work(self, node: Node, given: inputs.Gives, say: Callable[[str], None]) -> Work:
         directory = self._state / "work" / self.place / node.id

@@ -33,6 +33,8 @@ class Event(StrEnum):
 
     HELD = "held"
     STARTED = "started"
+    PINNED = "pinned"
+    STRAYED = "strayed"
     EXPECTED = "expected"
     ASKED = "asked"
     APPROVED = "approved"

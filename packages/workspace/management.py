@@ -1,9 +1,11 @@
 """How each client of Azure's management plane is built: where, as whom, whom to trust, and how patiently."""
 
+import ipaddress
 import json
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -49,6 +51,16 @@ def _text_of(response: Any) -> str:
         return ""
 
 
+def way(address: str) -> dict[str, Any]:
+    """What any client of the SDK is told of the way to an address: the machine's proxy is for the outside alone."""
+    host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+    try:
+        is_here = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    return {"use_env_settings": False} if is_here else {}
+
+
 def arguments(
     *,
     credential: TokenCredential | None,
@@ -76,6 +88,7 @@ def arguments(
         "retry_status": 0,
         "retry_backoff_factor": 0.1,
     }
+    settings |= way(base_url)
     if transport is not None:
         settings["transport"] = transport
     settings["authentication_policy"] = SansIOHTTPPolicy() if credential is None else Renewing(credential, *asked)

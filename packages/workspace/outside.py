@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workspace.clients.cluster import Cluster
     from workspace.clients.engine import Engine
     from workspace.clients.kustomize import Kustomize
+    from workspace.clients.managed_clusters import ManagedClusters
     from workspace.clients.packages import Packages
     from workspace.clients.registry import Registry
     from workspace.clients.resolver import Resolver
@@ -87,9 +88,11 @@ class Outside:
         """The Terraform engine, with this target's state backend."""
         from workspace.clients.terraform import Terraform
 
+        # The plugin would else ask the machine's own login which tenant and subscription are meant.
+        declared = {"ARM_SUBSCRIPTION_ID": self.addresses.subscription, "ARM_TENANT_ID": self.addresses.tenant}
         return Terraform(
             backend=self.addresses.terraform_backend,
-            environment=self.addresses.terraform_environment,
+            environment={**{k: v for k, v in declared.items() if v}, **self.addresses.terraform_environment},
             programs=self.addresses.programs,
         )
 
@@ -143,12 +146,24 @@ class Outside:
         """A managed cluster, with the credentials Azure hands out; asked for once a run."""
         with _ONE_AT_A_TIME:
             from workspace.clients.cluster import Cluster
-            from workspace.clients.managed_clusters import ManagedClusters
         with self._lock:
             if (group, name) not in self._clusters:
-                kubeconfig = ManagedClusters(**self._azure).kubeconfig(group, name)
+                kubeconfig = self.managed_clusters.kubeconfig(group, name)
                 self._clusters[group, name] = Cluster(kubeconfig, token=self._cluster_token)
             return self._clusters[group, name]
+
+    def forget_cluster(self, group: str, name: str) -> None:
+        """Ask for the credentials of a managed cluster anew at its next use: what has its name may be another one."""
+        with self._lock:
+            if known := self._clusters.pop((group, name), None):
+                known.close()
+
+    @_made
+    def managed_clusters(self) -> "ManagedClusters":
+        """The managed clusters as Azure knows them."""
+        from workspace.clients.managed_clusters import ManagedClusters
+
+        return ManagedClusters(**self._azure)
 
     @_made
     def zone(self) -> "Zone":

@@ -17,6 +17,7 @@ from workspace.ledger import Event, Ledger
 from workspace.node import Node
 from workspace.onward import Catalogue
 from workspace.outside import Outside
+from workspace.pins import Pins
 from workspace.plan import Plan, draw
 from workspace.scheduler import Patience
 from workspace.work import say_nothing
@@ -116,6 +117,7 @@ def opened(
                     replaced=addresses.sources,
                     target=addresses.facts(),
                     halt=halt,
+                    pins=Pins(ledger, place.name, run, outside, plan.nodes),
                 )
                 yield execution
             _tidy(execution, store, say)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
-from workspace.clients.credentials import credential, identity
+from workspace.clients.credentials import OfTenant, credential, identity
 from workspace.errors import Refused
 
 
@@ -51,3 +51,35 @@ def test_a_file_needs_a_tenant(tmp_path: Path) -> None:
 
 def test_without_a_file_the_machine_is_asked() -> None:
     assert isinstance(credential(), DefaultAzureCredential)
+
+
+class Login:
+    """What a machine's own login is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def get_token(self, *scopes: str, **more: object) -> str:
+        self.asked.append((scopes, more))
+        return "token"
+
+    def get_token_info(self, *scopes: str, options: object = None) -> str:
+        self.asked.append((scopes, options))
+        return "info"
+
+
+def test_the_machines_own_login_is_asked_for_the_tenant_that_is_declared() -> None:
+    """Whichever subscription `az account set` has chosen, in whichever tenant."""
+    login = Login()
+    ours = OfTenant(login, "ours")
+    assert (ours.get_token("scope"), ours.get_token_info("scope", options={"enable_cae": True})) == ("token", "info")
+    assert ours.get_token("scope", tenant_id="named") == "token"
+    assert login.asked == [
+        (("scope",), {"tenant_id": "ours"}),
+        (("scope",), {"enable_cae": True, "tenant_id": "ours"}),
+        (("scope",), {"tenant_id": "named"}),
+    ]
+
+
+def test_with_a_tenant_no_other_one_is_asked_for() -> None:
+    assert isinstance(credential(tenant="11111111-2222-4333-8444-555555555555"), OfTenant)

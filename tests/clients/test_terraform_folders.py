@@ -104,3 +104,10 @@ def test_what_exists_already_becomes_an_import(tmp_path: Path) -> None:
     assert "azurerm_dns_zone.this" in (tmp_path / "adoptions.tf.json").read_text()
     folders.write_adoptions(tmp_path, {})
     assert not (tmp_path / "adoptions.tf.json").exists()
+
+
+def test_a_folder_knows_whether_its_state_is_where_it_should_be(tmp_path: Path) -> None:
+    assert not folders.has_backend(tmp_path, {"local": {"path": "/a"}})
+    folders.write_backend(tmp_path, {"local": {"path": "/a"}})
+    assert folders.has_backend(tmp_path, {"local": {"path": "/a"}})
+    assert not folders.has_backend(tmp_path, {"local": {"path": "/b"}})

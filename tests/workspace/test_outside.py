@@ -45,3 +45,18 @@ def test_what_cannot_be_found_is_left_out_of_the_description(tmp_path: Path) -> 
     found = describe(Outside(addresses(tmp_path, engine="tcp://127.0.0.1:1", registry="http://127.0.0.1:1")))
     assert "Docker engine" not in found
     assert found["Terraform"].startswith("Terraform 1.")
+
+
+def test_terraform_is_handed_the_declared_tenant_and_subscription_and_nothing_of_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ARM_SUBSCRIPTION_ID", "ARM_TENANT_ID", "TF_WORKSPACE", "TF_DATA_DIR", "AZURE_CONFIG_DIR"):
+        monkeypatch.setenv(name, "ambient")
+    handed = Outside(addresses(tmp_path, tenant="t")).terraform.environment_for(tmp_path)
+    assert (handed["ARM_SUBSCRIPTION_ID"], handed["ARM_TENANT_ID"]) == ("s", "t")
+    assert "ambient" not in handed.values()
+
+
+def test_addresses_may_hand_terraform_others(tmp_path: Path) -> None:
+    told = addresses(tmp_path, tenant="t", terraform_environment={"ARM_TENANT_ID": "another"})
+    assert Outside(told).terraform.environment_for(tmp_path)["ARM_TENANT_ID"] == "another"

@@ -27,6 +27,7 @@ from workspace.work import say_nothing
 
 AZURE = "https://management.azure.com"
 
+_SUBSCRIPTIONS = "2022-12-01"
 _SLOWEST = 6
 _PATIENCE_WHILE_POLLING = 5
 _LONGEST_NAME = 64
@@ -235,6 +236,28 @@ class Arm:
             if _is_absence(error):
                 return None
             raise diagnosis.explain(_short(resource_id), error) from error
+
+    def subscription(self, subscription: str) -> tuple[str, str]:
+        """Which subscription answers under this id, and the tenant it belongs to, as Resource Manager says."""
+        found = self.resource(f"/subscriptions/{subscription}", _SUBSCRIPTIONS) or {}
+        told = str(found.get("subscriptionId", "")), str(found.get("tenantId", ""))
+        if not all(told):
+            raise Broken(f"Resource Manager does not say what subscription {subscription} is; correct the addresses.")
+        return told
+
+    def named(self, type: str, name: str) -> Json | None:
+        """The one resource of a type that has this name, wherever in the subscription, without its properties.
+
+        With `createdTime` where Azure tells it.
+        """
+        chosen = f"resourceType eq '{type}' and name eq '{name}'"
+        try:
+            listed = self._resources.resources.list(filter=chosen, expand="createdTime")
+            # the filter is Azure's to honour and ours to check
+            found = [_plain(each) for each in listed if str(each["name"]).lower() == name.lower()]
+        except AzureError as error:
+            raise diagnosis.explain(f"{type} {name}", error) from error
+        return found[0] if found else None
 
     def exists(self, resource_id: str) -> bool:
         """Whether Azure has a group or a resource, asked in the newest version of its type that is out of preview."""

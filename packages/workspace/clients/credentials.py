@@ -3,12 +3,13 @@
 import json
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workspace import management
 from workspace.errors import Refused
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
 
 _RETRIES = 2
 
@@ -36,7 +37,28 @@ def credential(
         connection_verify=verify,
         retry_total=_RETRIES,
         **_own_authority(authority),
+        **management.way(authority),
     )
+
+
+class OfTenant:
+    """A credential whose tokens are of one tenant, whichever the machine's own login is in at the moment."""
+
+    def __init__(self, credential: Any, tenant: str) -> None:
+        self._credential, self._tenant = credential, tenant
+
+    def get_token(self, *scopes: str, **more: Any) -> "AccessToken":
+        """A token of the tenant, unless another one is asked for by name."""
+        more["tenant_id"] = more.get("tenant_id") or self._tenant
+        token: AccessToken = self._credential.get_token(*scopes, **more)
+        return token
+
+    def get_token_info(self, *scopes: str, options: "TokenRequestOptions | None" = None) -> "AccessTokenInfo":
+        """The same, as newer clients ask."""
+        asked = {**(options or {})}
+        asked["tenant_id"] = asked.get("tenant_id") or self._tenant
+        token: AccessTokenInfo = self._credential.get_token_info(*scopes, options=asked)
+        return token
 
 
 def identity(file: Path) -> tuple[str, str]:
@@ -60,7 +82,8 @@ def _found_on_this_machine(authority: str, tenant: str) -> "TokenCredential":
     from azure.identity import DefaultAzureCredential
 
     asked = {"workload_identity_tenant_id": tenant, "additionally_allowed_tenants": [tenant]} if tenant else {}
-    return DefaultAzureCredential(exclude_interactive_browser_credential=True, **asked, **_own_authority(authority))
+    found = DefaultAzureCredential(exclude_interactive_browser_credential=True, **asked, **_own_authority(authority))
+    return OfTenant(found, tenant) if tenant else found
 
 
 def _own_authority(authority: str) -> dict[str, str | bool]:

@@ -38,6 +38,7 @@ class Vault:
             "retry_status": 0,
             "retry_backoff_factor": 0.1,
             "verify_challenge_resource": address.endswith(_AZURE),
+            **management.way(address),
         }
         if transport is not None:
             self._settings["transport"] = transport

@@ -61,6 +61,11 @@ def verify(work: Work, result: Result, outside: Any) -> Result:
     return replace(result, gives=dict(_stack(work, outside).outputs().values))
 
 
+def lineage(work: Work, outside: Any) -> str:
+    """Which line of states the stack is in, as its backend says now; empty where there is no state."""
+    return _stack(work, outside).lineage()
+
+
 def _existing(work: Work, outside: Any, creates: Iterable[str]) -> dict[str, str]:
     """By address, the ids of what the plan would make although Azure has it, where the settings know it."""
     known: Mapping[str, str] = work.settings.get("adopts") or {}

@@ -79,7 +79,7 @@ class Store:
         with self.lock:
             self.revision += 1
             metadata = {**body["metadata"], "resourceVersion": str(self.revision)}
-            metadata.setdefault("uid", self._uid(resource, metadata))
+            metadata.setdefault("uid", str(uuid.uuid4()))
             kept = {**body, "metadata": metadata}
             key = _key(resource, kept)
             before = self._objects.get(key)
@@ -173,10 +173,6 @@ class Store:
                 continue
             self._objects[_key(file.parent.parent.name, body)] = body
             self.revision = max(self.revision, int(body["metadata"]["resourceVersion"]))
-
-    def _uid(self, resource: str, metadata: Body) -> str:
-        place = f"{self.directory.name}/{resource}/{metadata.get('namespace')}/{metadata['name']}/{self.revision}"
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, place))
 
     def _file(self, key: Key) -> Path:
         resource, namespace, name = key

@@ -293,6 +293,21 @@ class Stack:
         told = self._json(["state", "pull"])
         return StateMark(str(told.get("lineage", "")), int(told.get("serial", 0)))
 
+    def lineage(self) -> str:
+        """Which line of states the stack is in, where its backend is now; empty where there is no state.
+
+        Asked of the backend itself; a file on this machine is read without starting the engine.
+        """
+        backend = self._terraform.backend_for(self._key)
+        if "local" in backend:
+            return self._lineage_in(self._folder / str(backend["local"]["path"]))
+        with folders.alone(folders.private(self._work)):
+            if folders.has_backend(self._folder, backend):
+                self.prepare_if_new()
+            else:
+                self.prepare()
+            return str(self._json(["state", "pull"]).get("lineage", ""))
+
     def show(self) -> dict[str, Any]:
         """The saved plan as Terraform tells it, without anything sensitive."""
         return plans.scrub(self._json(["show", "-json", str(self.plan_file)]))
@@ -335,6 +350,16 @@ class Stack:
     def mask(self, text: str) -> str:
         """The text without any secret this stack is known to hold."""
         return plans.hide_in(text, sorted(self._secrets, key=len, reverse=True))
+
+    def _lineage_in(self, file: Path) -> str:
+        try:
+            return str(json.loads(file.read_text() or "{}").get("lineage", ""))
+        except FileNotFoundError:
+            return ""
+        except ValueError as error:
+            raise Broken(f"The state of stack {self.name} in {file} is no JSON: bring it back from a copy.") from error
+        except OSError as error:
+            raise Broken(f"The state of stack {self.name} in {file} cannot be read: {error.strerror}.") from error
 
     @property
     def _applied(self) -> str:

@@ -126,7 +126,17 @@ def _sweep(target: Path, kept: set[Path], ours: set[Path]) -> None:
 
 def write_backend(folder: Path, backend: Mapping[str, Mapping[str, Any]]) -> None:
     """Say where the state is, over whatever the stack itself says."""
-    write_private(folder / _OURS[0], json.dumps({"terraform": {"backend": backend}}, indent=1, sort_keys=True))
+    write_private(folder / _OURS[0], _backend(backend))
+
+
+def has_backend(folder: Path, backend: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the folder says that the state is there."""
+    file = folder / _OURS[0]
+    return file.exists() and file.read_text() == _backend(backend)
+
+
+def _backend(backend: Mapping[str, Mapping[str, Any]]) -> str:
+    return json.dumps({"terraform": {"backend": backend}}, indent=1, sort_keys=True)
 
 
 def write_variables(folder: Path, variables: Mapping[str, Any]) -> None:
