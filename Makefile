@@ -67,6 +67,11 @@ conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane)
 kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points and promoted again   [SAMPLE=n, SEED=n]
 	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/cases.py --jobs $(shell nproc) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
+.PHONY: one-writer
+one-writer: $(READY) ## promotions at the same moment, and one that slept: what the stand-in saw, counted; then 100 schedules   [TIMES=n, SEED=n]
+	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/one_writer.py $(if $(TIMES),--times $(TIMES)) $(if $(SEED),--seed $(SEED))
+	@$(PYTHON) -m pytest tests/workspace/test_sharing.py --verbose -k "hundred_schedules or test_can_fail"
+
 .PHONY: control-plane
 control-plane: $(READY) ## build a real Kubernetes control plane from Debian's source package, once: about ten minutes
 	@$(PYTHON) scripts/control_plane.py

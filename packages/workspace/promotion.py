@@ -151,8 +151,9 @@ def _tidy(execution: Execution, store: Path, say: Callable[[str], None]) -> None
         return
     try:
         gone = pruning.told(pruning.prune(store, execution.ledger))
-    except OSError as error:
-        say(f"kept definitions in {store} could not be pruned: {error.strerror or error}; run `workspace prune`")
+    except (OSError, WorkspaceError) as error:
+        # The run itself ended well, and says so.
+        say(f"kept definitions in {store} were not pruned: {error}")
     else:
         if gone:
             say(f"removed {gone}")

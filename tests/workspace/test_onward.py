@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workspace import onward, promotion, scheduler
 from workspace.addresses import Addresses
@@ -66,6 +66,7 @@ PLACES = st.builds(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(PLACES, st.lists(NODES, max_size=4))
 def test_nothing_of_a_catalogue_is_lost_on_the_way(
     tmp_path_factory: pytest.TempPathFactory, place: Environment, nodes: list[Node]

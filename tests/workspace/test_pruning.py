@@ -171,3 +171,28 @@ def test_a_run_that_did_not_end_well_prunes_nothing(state: Path, ledger: Ledger)
         execution.begin("somebody")
     assert nobodys in left(state)
     assert Event.STARTED in [entry.event for entry in ledger.after(0, "dev")]
+
+
+def test_a_run_that_ended_well_ended_well_though_nothing_could_be_pruned(state: Path, ledger: Ledger) -> None:
+    nobodys = copy(state, "nobody's")
+    (state / "prod.jsonl").write_text("altered\n")
+    said: list[str] = []
+    opening = promotion.opened(
+        Environment("dev"),
+        [Node("web", Kind.PAUSE, Stage.VERIFICATION, settings={"seconds": 0})],
+        Addresses(subscription="s", state=state, engine="tcp://127.0.0.1:1"),
+        run="r",
+        sources=state.parent,
+        folders=(),
+        owner="a test",
+        say=said.append,
+    )
+    with opening as execution:
+        execution.begin("somebody")
+        scheduler.settle(execution, Patience(()))
+        conclude(execution)
+    assert nobodys in left(state)
+    assert [
+        each.startswith(f"kept definitions in {state / 'definitions'} were not pruned: Entry 1") for each in said
+    ] == [True]
+    assert [each.body["success"] for each in ledger.after(0, "dev") if each.event is Event.ENDED] == [True]
