@@ -34,7 +34,7 @@ async def promote(environment: EnvironmentName, fresh: bool = False, release: st
     place = deployments.find(environment)
     nodes = deployments.nodes(place, fresh=fresh)
     async with target.opened(place, nodes, deployments.SOURCES, deployments.DEFINITIONS, release=release) as step:
-        step.execution.begin(guard.starter())
+        await step.threads.run(step.execution.begin, guard.starter())
         previews = await preview.plan(step)
         await approval.asked(step, previews)
         await settle.Settling(step).every(STAGES)

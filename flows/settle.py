@@ -152,7 +152,7 @@ async def stage(stage: Stage, environment: EnvironmentName, parts: Parts = Mappi
     place = deployments.find(environment)
     nodes, sources, folders = deployments.nodes(place), deployments.SOURCES, deployments.DEFINITIONS
     async with target.opened(place, nodes, sources, folders, lambda plan: plan.only(stage)) as step:
-        step.execution.begin(guard.starter())
+        await step.threads.run(step.execution.begin, guard.starter())
         await approval.asked(step, await preview.plan(step))
         state = await Settling(step).alone(stage, parts)
         sentence = ending.sentence(step.execution)
