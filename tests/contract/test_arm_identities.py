@@ -19,6 +19,8 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
         group = f"/subscriptions/{rehearsal.addresses['subscription']}/resourceGroups/g"
         for each in ("", f"/providers/{VAULTS}/v-1", f"/providers/{VAULTS}/v-12", f"/providers/{REGISTRIES}/acr"):
             rehearsal.cloud.put(behaviour.complete({"id": group + each, "location": "eastus"}))
+        brought = f"{group}/providers/{VAULTS}/v-2"
+        rehearsal.cloud.put({"id": brought, "name": "v-2", "location": "eastus", "properties": {}})
         with Outside(Addresses.model_validate(rehearsal.addresses)) as made:
             yield made
 
@@ -38,6 +40,12 @@ def test_what_has_a_name_of_its_own_is_found_wherever_it_is(outside: Outside, na
     found = outside.arm.named(VAULTS, name)
     assert found is not None
     assert str(found["id"]).endswith(f"/resourceGroups/g/providers/{VAULTS}/v-1")
+
+
+def test_what_was_there_before_is_listed_with_its_type_too(outside: Outside) -> None:
+    found = outside.arm.named(VAULTS, "v-2")
+    assert found is not None
+    assert found["type"] == VAULTS
 
 
 def test_what_is_of_another_type_or_not_there_is_not_found(outside: Outside) -> None:

@@ -199,7 +199,7 @@ class Resources:
             kind = parse(each["id"]).type
             is_own = each["id"].lower().count("/providers/") == 1
             if is_own and kind.count("/") == 1 and kind.lower() not in (GROUPS.lower(), *_UNLISTED):
-                yield {name: value for name, value in visible(each).items() if name != "properties"}
+                yield {"type": kind, **{name: value for name, value in visible(each).items() if name != "properties"}}
 
     # resources
 
