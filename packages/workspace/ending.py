@@ -30,6 +30,7 @@ def conclude(execution: Execution) -> Ending:
     told = sentence(execution)
     if success and Stage.VERIFICATION in execution.plan.stages:
         proven = release(execution)
+        execution.say_of_releases()
         execution.ledger.prove(execution.run, execution.place, proven)
         told += f" Release {proven.id} is proven in {execution.place}."
     execution.end(told, success=success)

@@ -6,7 +6,7 @@ The caller decides the order and the patience; every step is recorded in the led
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Execution:
         definitions: Kept | None = None,
         replaced: Mapping[str, str | Mapping[str, Any]] | None = None,
         target: Mapping[str, Any] | None = None,
+        sayings: Sequence[tuple[Event, Mapping[str, Any]]] = (),
     ) -> None:
         self.plan = plan
         self.run = run
@@ -62,6 +63,7 @@ class Execution:
         self._began: dict[str, float] = {}
         self._sharing = Sharing(ledger, f"{plan.environment.name} (run {run})")
         self._before = ledger.gives(plan.environment.name)
+        self._by, self._sayings = "", tuple(sayings)
 
     @property
     def place(self) -> str:
@@ -72,7 +74,18 @@ class Execution:
         """Record that the run starts, who started it, with what is planned and the release that is carried."""
         nodes = {name: {"kind": node.kind, "stage": node.stage} for name, node in self.plan.nodes.items()}
         release = self.plan.release.id if self.plan.release else ""
-        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release)
+        self._by = by
+        self.ledger.write(
+            self.run, self.place, Event.STARTED,
+            nodes=nodes, by=by, release=release, follows=self.plan.environment.follows,
+        )  # fmt: skip
+
+    def say_of_releases(self) -> None:
+        """Record, once, which release this run holds and which it lifts; before its first change, or when proven."""
+        with self._lock:
+            for event, body in self._sayings:
+                self.ledger.write(self.run, self.place, event, by=self._by, **body)
+            self._sayings = ()
 
     def end(self, sentence: str, *, success: bool) -> None:
         """Record how the run ended."""
@@ -110,6 +123,7 @@ class Execution:
             preview = self._still_expected(node, work) or self._preview(work)
             with self._sharing.holding(() if preview.is_empty else node.shares, say):
                 if not preview.is_empty:
+                    self.say_of_releases()
                     self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
                 applied = module.apply(work, preview, self.outside)
             result = module.verify(work, applied, self.outside)

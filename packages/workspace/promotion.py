@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from workspace import carried, definitions, ending, kinds, patience, scheduler
+from workspace import carried, definitions, ending, held, kinds, patience, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -89,6 +89,7 @@ def opened(
         with ledger.hold(place.name, owner, say), _ending_told(ledger, run, place.name):
             plan = narrow(drawn(place, nodes, ledger, release))
             _refuse_unsettled(plan, ledger)
+            said = held.sayings(ledger, place, plan.release, named=bool(release))
             kept = _definitions(plan, sources, folders, addresses.state / "definitions")
             with Outside(addresses) as outside:
                 yield Execution(
@@ -102,6 +103,7 @@ def opened(
                     definitions=kept,
                     replaced=addresses.sources,
                     target=addresses.facts(),
+                    sayings=said,
                 )
     finally:
         ledger.close()
