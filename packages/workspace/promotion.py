@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from workspace import carried, definitions, ending, held, kinds, patience, scheduler
+from workspace import carried, definitions, ending, held, kinds, patience, presence, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -82,16 +82,24 @@ def opened(
     and this run reads the copy; where it is carried the copy that was proven is read, wherever the checkout is by now.
     `release` asks for one by its id instead of the last that was proven. Waits for a run that is at work there, and
     says for whom. `narrow` may leave out nodes that were settled before.
-    Refuses what `workspace.plan.draw` refuses, before anything is touched. Whatever ends it early is in the ledger.
+    Refuses what `workspace.plan.draw` refuses, and a release of which something is missing, before anything is touched.
+    Whatever ends it early is in the ledger.
     """
     ledger = Ledger(addresses.state)
     try:
         with ledger.hold(place.name, owner, say), _ending_told(ledger, run, place.name):
-            plan = narrow(drawn(place, nodes, ledger, release))
+            whole = drawn(place, nodes, ledger, release)
+            plan = narrow(whole)
             _refuse_unsettled(plan, ledger)
             said = held.sayings(ledger, place, plan.release, named=bool(release))
-            kept = _definitions(plan, sources, folders, addresses.state / "definitions")
             with Outside(addresses) as outside:
+                kept = presence.complete(
+                    whole,
+                    outside,
+                    lambda: _definitions(plan, sources, folders, addresses.state / "definitions"),
+                    patience.delays(addresses.poll_seconds),
+                    say,
+                )
                 yield Execution(
                     plan,
                     run=run,
