@@ -67,6 +67,10 @@ conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane)
 kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points and promoted again   [SAMPLE=n, SEED=n]
 	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/cases.py --jobs $(shell nproc) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
+.PHONY: randomised
+randomised: $(READY) ## promotions with tags, packages and branches moved in between: staging has what was proven   [COUNT=n, RANDOMISED_SEED=n]
+	@PYTHONPATH=tests/workspace $(PYTHON) tests/workspace/randomised.py $(or $(COUNT),1000)
+
 .PHONY: control-plane
 control-plane: $(READY) ## build a real Kubernetes control plane from Debian's source package, once: about ten minutes
 	@$(PYTHON) scripts/control_plane.py

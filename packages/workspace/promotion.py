@@ -3,7 +3,9 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from workspace import carried, definitions, ending, held, kinds, patience, presence, scheduler
 from workspace.addresses import Addresses
@@ -31,6 +33,7 @@ def promote(
     by: str = "",
     release: str = "",
     halt: threading.Event | None = None,
+    reach: Callable[[Addresses], AbstractContextManager[Any]] = Outside,
     say: Callable[[str], None] = say_nothing,
 ) -> Ending:
     """Promote an environment from this process alone, and return how that ended; every step stands in the ledger.
@@ -52,6 +55,7 @@ def promote(
         folders=folders,
         owner=f"run {run}",
         release=release,
+        reach=reach,
         say=say,
     )
     with opening as execution:
@@ -74,6 +78,7 @@ def opened(
     owner: str,
     release: str = "",
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
+    reach: Callable[[Addresses], AbstractContextManager[Any]] = Outside,
     say: Callable[[str], None] = say_nothing,
 ) -> Iterator[Execution]:
     """A run of an environment's plan, alone in that environment until it is closed.
@@ -81,7 +86,7 @@ def opened(
     `folders` of the checkout `sources` hold the definitions: where the release is built they are kept as they are now,
     and this run reads the copy; where it is carried the copy that was proven is read, wherever the checkout is by now.
     `release` asks for one by its id instead of the last that was proven. Waits for a run that is at work there, and
-    says for whom. `narrow` may leave out nodes that were settled before.
+    says for whom. `narrow` may leave out nodes that were settled before. `reach` gives the clients of the addresses.
     Refuses what `workspace.plan.draw` refuses, and a release of which something is missing, before anything is touched.
     Whatever ends it early is in the ledger.
     """
@@ -92,7 +97,7 @@ def opened(
             plan = narrow(whole)
             _refuse_unsettled(plan, ledger)
             said = held.sayings(ledger, place, plan.release, named=bool(release))
-            with Outside(addresses) as outside:
+            with reach(addresses) as outside:
                 kept = presence.complete(
                     whole,
                     outside,
