@@ -71,6 +71,9 @@ kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four 
 one-writer: $(READY) ## promotions at the same moment, and one that slept: what the stand-in saw, counted; then 100 schedules   [TIMES=n, SEED=n]
 	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/one_writer.py $(if $(TIMES),--times $(TIMES)) $(if $(SEED),--seed $(SEED))
 	@$(PYTHON) -m pytest tests/workspace/test_sharing.py --verbose -k "hundred_schedules or test_can_fail"
+.PHONY: randomised
+randomised: $(READY) ## promotions with tags, packages and branches moved in between: staging has what was proven   [COUNT=n, RANDOMISED_SEED=n]
+	@PYTHONPATH=tests/workspace $(PYTHON) tests/workspace/randomised.py $(or $(COUNT),1000)
 
 .PHONY: control-plane
 control-plane: $(READY) ## build a real Kubernetes control plane from Debian's source package, once: about ten minutes

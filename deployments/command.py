@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from workspace import history, pruning
+from workspace import held, history, pruning
 from workspace import pins as pinned
 from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
@@ -34,6 +34,9 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 _APPS = {each.name for each in catalogue.APPS}
 
 State = Annotated[Path | None, typer.Option("--state", help="The folder of the ledger (`state` of the addresses).")]
+Its = Annotated[str, typer.Argument(help="A release's id or the beginning of it, or the environment that proved it.")]
+In = Annotated[str, typer.Argument(help="The environment.")]
+Because = Annotated[str, typer.Option("--because", help="Why, for those who read it later.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -47,10 +50,12 @@ def releases(state: State = None, as_json: AsJson = False) -> None:
         if as_json:
             _print_json({its: [_proof(each) for each in proofs] for its, proofs in by_release.items()})
             return
-        table = _table("release", "commit", "built in", "proven in")
+        holds = held.everywhere(ledger)
+        table = _table("release", "commit", "built in", "proven in", "held")
         for its, proofs in by_release.items():
             places = ", ".join(f"{each.environment} {_when(each.at)}" for each in _first_proofs(proofs))
-            table.add_row(its, _commit(proofs[0].release.commit), proofs[0].release.built_in, places)
+            told = Text("; ".join(map(str, holds.get(its, ()))), style="red")
+            table.add_row(its, _commit(proofs[0].release.commit), proofs[0].release.built_in, places, told)
         _print(table, "No release is proven yet; run promote/dev first.")
 
 
@@ -61,12 +66,15 @@ def show(release: Annotated[str, typer.Argument(help="A release's id or the begi
     with _asked(state) as ledger:
         found = history.named(ledger, release)
         proofs = [each for each in history.proofs(ledger) if each.release.id == found.id]
+        holds = held.everywhere(ledger).get(found.id, [])
         if as_json:
-            _print_json({**found.as_json(), "proven": [_proof(each) for each in proofs]})
+            _print_json({**found.as_json(), "proven": [_proof(each) for each in proofs], "held": holds})
             return
         console.print(f"Release {found.id}, built in {found.built_in} from {_commit(found.commit)}", style="bold")
         for each in _first_proofs(proofs):
             console.print(f"  proven in {each.environment} {_when(each.at)}{_by(each.by)}")
+        for hold in holds:
+            console.print(f"  held: {hold}", style="red")
         table = _table("what", "name", "content")
         for what, contents in (("part", found.parts), ("definition", found.nodes), ("tool", found.tools)):
             for name, content in sorted(contents.items()):
@@ -140,6 +148,22 @@ def past(
             approved = f" Approved by {each.approver}." if each.approver else ""
             table.add_row(_when(each.began), each.by, each.release, nodes, Text(ended + approved, style=colour))
         _print(table, f"Nothing ran in {environment} yet; run promote/{environment}.")
+
+
+@application.command(name="hold")
+def hold_back(release: Its, environment: In, because: Because, state: State = None) -> None:
+    """Hold a release: neither this environment nor those that follow carry it until it is lifted."""
+    with _asked(state) as ledger, _alone(ledger, environment):
+        hold = held.hold(ledger, environment, release, by=local.person(), because=because)
+        console.print(f"Release {hold.release} is held in {environment}.", style="green")
+
+
+@application.command()
+def lift(release: Its, environment: In, because: Because, state: State = None) -> None:
+    """Let a held release be carried again."""
+    with _asked(state) as ledger, _alone(ledger, environment):
+        hold = held.lift(ledger, environment, release, by=local.person(), because=because)
+        console.print(f"Release {hold.release} is no longer held; it was {hold}.", style="green")
 
 
 @application.command()
@@ -313,6 +337,14 @@ def _asked(state: Path | None) -> Iterator[Ledger]:
     except WorkspaceError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), style="bold red")
         raise typer.Exit(1) from error
+
+
+@contextlib.contextmanager
+def _alone(ledger: Ledger, environment: str) -> Iterator[None]:
+    """The environment's ledger to write to, after whoever is at work there."""
+    deployments.find(environment)
+    with ledger.hold(environment, local.person(), console.print):
+        yield
 
 
 def _folder(state: Path | None) -> Path:

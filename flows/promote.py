@@ -33,7 +33,6 @@ async def promote(environment: EnvironmentName, fresh: bool = False, release: st
     guard.deployment_fits(environment)
     place = deployments.find(environment)
     nodes = deployments.nodes(place, fresh=fresh)
-<<<<<<< HEAD
     async with target.opened(
         place,
         nodes,
@@ -42,11 +41,7 @@ async def promote(environment: EnvironmentName, fresh: bool = False, release: st
         release=release,
         following=deployments.following(place),
     ) as step:
-        step.execution.begin(guard.starter())
-=======
-    async with target.opened(place, nodes, deployments.SOURCES, deployments.DEFINITIONS, release=release) as step:
         await step.threads.run(step.execution.begin, guard.starter())
->>>>>>> pins
         previews = await preview.plan(step)
         await approval.asked(step, previews)
         await settle.Settling(step).every(STAGES)

@@ -151,16 +151,11 @@ async def stage(stage: Stage, environment: EnvironmentName, parts: Parts = Mappi
     guard.deployment_fits(environment)
     place = deployments.find(environment)
     nodes, sources, folders = deployments.nodes(place), deployments.SOURCES, deployments.DEFINITIONS
-<<<<<<< HEAD
     following = deployments.following(place)
     async with target.opened(
         place, nodes, sources, folders, lambda plan: plan.only(stage), following=following
     ) as step:
-        step.execution.begin(guard.starter())
-=======
-    async with target.opened(place, nodes, sources, folders, lambda plan: plan.only(stage)) as step:
         await step.threads.run(step.execution.begin, guard.starter())
->>>>>>> pins
         await approval.asked(step, await preview.plan(step))
         state = await Settling(step).alone(stage, parts)
         sentence = ending.sentence(step.execution)

@@ -2,7 +2,7 @@
 
 import datetime
 
-from workspace import history
+from workspace import held, history
 from workspace.environment import Environment
 from workspace.errors import Refused
 from workspace.history import Proof
@@ -17,8 +17,8 @@ def release(
 
     Refused, before anything is touched: a release that the environment before never proved as a whole (unknown ones,
     those that would skip an environment), one that has not stood there for the time this one asks for (`soak_hours`),
-    and any named release where releases are built. Without a name it is the one proven there last, None when there is
-    none: the plan says then what to do.
+    one that is held, and any named release where releases are built. Without a name it is the one proven there last,
+    None when there is none: the plan says then what to do.
     """
     if not place.follows:
         if wanted:
@@ -27,6 +27,7 @@ def release(
     proofs = [proof for proof in history.proofs(ledger) if proof.environment == place.follows]
     chosen = _named(ledger, place, wanted, proofs) if wanted else (proofs[0].release if proofs else None)
     if chosen is not None:
+        held.refuse(ledger, place, chosen, named=bool(wanted))
         _check_soaked(place, chosen, proofs, now or datetime.datetime.now(datetime.UTC))
     return chosen
 

@@ -134,6 +134,12 @@ def stack(root: Path, name: str) -> str:
     return digest_of(root, folders)
 
 
+def lock(root: Path, name: str) -> str:
+    """The digest of the lock file that pins a stack's providers; empty where it has none."""
+    file = root / _STACKS / name / _LOCK_FILE
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
+
 def workload(root: Path, overlay: str) -> str:
     """The digest of what an overlay is made from outside itself: bases and components, the same in all environments."""
     environments = overlay.partition("/overlays/")[0] + "/overlays/"

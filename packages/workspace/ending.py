@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workspace import definitions
+from workspace import equality
 from workspace.execution import Execution
-from workspace.inputs import fingerprint
-from workspace.node import Kind, Node, Stage
+from workspace.node import Stage
 from workspace.outside import Outside, describe
 from workspace.release import Release
 from workspace.work import Outcome, Result
@@ -24,14 +23,19 @@ class Ending:
 
 
 def conclude(execution: Execution) -> Ending:
-    """Record how the run ended, and prove its release when all of it succeeded and was verified."""
+    """Record how the run ended, and prove its release when all of it succeeded and what is there is what it says."""
     outcomes = {result.outcome for result in execution.results.values()}
     success = all(outcome.is_success for outcome in outcomes)
     told = sentence(execution)
     if success and Stage.VERIFICATION in execution.plan.stages:
         proven = release(execution)
-        execution.ledger.prove(execution.run, execution.place, proven)
-        told += f" Release {proven.id} is proven in {execution.place}."
+        execution.say_of_releases()
+        refuted = equality.refuted(execution, proven)
+        if refuted:
+            told, success = f"{told} {refuted}", False
+        else:
+            execution.ledger.prove(execution.run, execution.place, proven)
+            told += f" Release {proven.id} is proven in {execution.place}."
     execution.end(told, success=success)
     return Ending(told, success, Outcome.CHANGED in outcomes)
 
@@ -45,29 +49,10 @@ def release(execution: Execution) -> Release:
         parts=execution.parts,
         definitions=kept.digest if kept else "",
         built_in=execution.place,
-        nodes=_nodes(execution),
+        nodes=equality.defined(execution),
         commit=kept.commit.as_json() if kept else {},
         tools=describe(execution.outside) if isinstance(execution.outside, Outside) else {},
     )
-
-
-def _nodes(execution: Execution) -> dict[str, str]:
-    """What defines each node whose definition travels, with what differs between environments left out."""
-    found = {name: _defined(execution, node) for name, node in execution.plan.nodes.items()}
-    return {name: digest for name, digest in found.items() if digest}
-
-
-def _defined(execution: Execution, node: Node) -> str:
-    kept, settings = execution.definitions, node.settings
-    if node.kind is Kind.RECORD:
-        return fingerprint({name: settings.get(name) for name in ("type", "ttl")})
-    if node.kind is Kind.TEMPLATE:
-        return execution.results[node.id].content
-    if kept and node.kind is Kind.STACK:
-        return definitions.stack(kept.root, str(settings["root"]))
-    if kept and node.kind is Kind.WORKLOAD:
-        return definitions.workload(kept.root, str(settings["overlay"]))
-    return ""
 
 
 def sentence(execution: Execution) -> str:

@@ -8,7 +8,7 @@ import functools
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class Execution:
         target: Mapping[str, Any] | None = None,
         halt: threading.Event | None = None,
         pins: Pins | None = None,
+        sayings: Sequence[tuple[Event, Mapping[str, Any]]] = (),
     ) -> None:
         self.plan = plan
         self.run = run
@@ -72,6 +73,7 @@ class Execution:
         self.halt = halt or threading.Event()
         self._sharing = Sharing(ledger, f"{plan.environment.name} (run {run})", self.halt)
         self._before = ledger.gives(plan.environment.name)
+        self._by, self._sayings = "", tuple(sayings)
 
     @property
     def place(self) -> str:
@@ -88,9 +90,20 @@ class Execution:
         more = {"moved_on": self.plan.moved_on} if self.plan.moved_on else {}
         if self.definitions:
             more["definitions"] = self.definitions.digest
-        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release, **more)
+        self._by = by
+        self.ledger.write(
+            self.run, self.place, Event.STARTED,
+            nodes=nodes, by=by, release=release, follows=self.plan.environment.follows, **more,
+        )  # fmt: skip
         if self._pins is not None:
             self._pins.compare(self._known(), by)
+
+    def say_of_releases(self) -> None:
+        """Record, once, which release this run holds and which it lifts; before its first change, or when proven."""
+        with self._lock:
+            for event, body in self._sayings:
+                self.ledger.write(self.run, self.place, event, by=self._by, **body)
+            self._sayings = ()
 
     def end(self, sentence: str, *, success: bool) -> None:
         """Record how the run ended."""
@@ -130,6 +143,7 @@ class Execution:
             shared = () if holds_itself else node.shares
             with self._sharing.holding(shared, say), self._pinned(work, preview):
                 if not preview.is_empty:
+                    self.say_of_releases()
                     self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
                 applied = module.apply(work, preview, self.outside)
             result = module.verify(work, applied, self.outside)

@@ -84,7 +84,7 @@ def proofs(ledger: Ledger) -> list[Proof]:
             for entry in entries
             if entry.event is Event.PROVEN
         ]
-    return sorted(found, key=lambda proof: proof.at, reverse=True)
+    return sorted(found, key=lambda proof: proof.at)[::-1]
 
 
 def named(ledger: Ledger, name: str) -> Release:

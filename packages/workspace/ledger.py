@@ -43,6 +43,8 @@ class Event(StrEnum):
     OUTCOME = "outcome"
     ENDED = "ended"
     PROVEN = "proven"
+    RELEASE_HELD = "release-held"
+    RELEASE_LIFTED = "release-lifted"
 
 
 @dataclass(frozen=True)

@@ -83,4 +83,10 @@ def _carried(environment: Environment, nodes: list[Node], release: Release | Non
             f"{environment.name} carries what {environment.follows} proved, and nothing is proven there yet; "
             f"run promote/{environment.follows} first."
         )
-    return {node.id: release.part(node.id) for node in nodes if node.kind in CARRIED}
+    found = {node.id: release.part(node.id) for node in nodes if node.kind in CARRIED}
+    if strange := sorted(release.parts.keys() - found.keys()):
+        raise Refused(
+            f"Release {release.id} carries {', '.join(strange)}, for which {environment.name} has no node; nothing was "
+            f"touched. Promote {release.built_in} again from this checkout, or {environment.name} from the other one."
+        )
+    return found

@@ -3,10 +3,12 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from workspace import carried, definitions, ending, kinds, lease, onward, patience, pruning, scheduler
+from workspace import carried, definitions, ending, held, kinds, lease, onward, patience, presence, pruning, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -35,6 +37,7 @@ def promote(
     release: str = "",
     following: Iterable[Catalogue] = (),
     halt: threading.Event | None = None,
+    reach: Callable[[Addresses], AbstractContextManager[Any]] = Outside,
     say: Callable[[str], None] = say_nothing,
 ) -> Ending:
     """Promote an environment from this process alone, and return how that ended; every step stands in the ledger.
@@ -58,6 +61,7 @@ def promote(
         release=release,
         following=following,
         halt=halt,
+        reach=reach,
         say=say,
     )
     with opening as execution:
@@ -83,6 +87,7 @@ def opened(
     narrow: Callable[[Plan], Plan] = lambda plan: plan,
     halt: threading.Event | None = None,
     lease_seconds: float = lease.SECONDS,
+    reach: Callable[[Addresses], AbstractContextManager[Any]] = Outside,
     say: Callable[[str], None] = say_nothing,
 ) -> Iterator[Execution]:
     """A run of an environment's plan, alone in that environment until it is closed.
@@ -91,8 +96,10 @@ def opened(
     with the catalogues of the environments that are `following`, and this run reads the copy; where it is carried the
     copy that was proven is read, the nodes and their data too, wherever the checkout is by now. `release` asks for one
     by its id instead of the last that was proven. Waits for a run that is at work there, and says for whom. `narrow`
-    may leave out nodes that were settled before. Broken once `halt` is set while it waits, with nothing touched.
-    Refuses what `workspace.plan.draw` refuses, before anything is touched. Whatever ends it early is in the ledger.
+    may leave out nodes that were settled before. `reach` gives the clients of the addresses. Broken once `halt` is set
+    while it waits, with nothing touched.
+    Refuses what `workspace.plan.draw` refuses, and a release of which something is missing, before anything is touched.
+    Whatever ends it early is in the ledger.
     """
     ledger = Ledger(addresses.state, lease_seconds=lease_seconds)
     try:
@@ -103,8 +110,10 @@ def opened(
                 say(whole.moved_on)
             plan = narrow(whole)
             _refuse_unsettled(plan, ledger)
-            kept = kept or definitions.keep(sources, folders, store, onward.files(following))
-            with Outside(addresses) as outside:
+            said = held.sayings(ledger, place, plan.release, named=bool(release))
+            with reach(addresses) as outside:
+                presence.require(whole, outside, patience.delays(addresses.poll_seconds), say, halt)
+                kept = kept or definitions.keep(sources, folders, store, onward.files(following))
                 execution = Execution(
                     plan,
                     run=run,
@@ -118,6 +127,7 @@ def opened(
                     target=addresses.facts(),
                     halt=halt,
                     pins=Pins(ledger, place.name, run, outside, plan.nodes),
+                    sayings=said,
                 )
                 yield execution
             _tidy(execution, store, say)

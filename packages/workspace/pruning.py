@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workspace import definitions, history
+from workspace import definitions, held, history
 from workspace.ledger import Event, Ledger
 
 KEEP = 30
@@ -33,8 +33,8 @@ class Gone:
 def prune(store: Path, ledger: Ledger, *, keep: int = KEEP, dry: bool = False) -> tuple[Gone, ...]:
     """Remove the kept definitions that nobody needs any more, and say which; with `dry` only say.
 
-    Those stay that belong to one of the last `keep` releases, to the release that an environment has proven now, or to
-    the last run in an environment, which may be at work; and all that are young.
+    Those stay that belong to one of the last `keep` releases, to the release that an environment has proven now, to one
+    that is held, or to the last run in an environment, which may be at work; and all that are young.
     """
     if not store.is_dir():
         return ()
@@ -60,7 +60,10 @@ def told(gone: tuple[Gone, ...]) -> str:
 
 
 def _needed(ledger: Ledger, keep: int) -> set[str]:
-    found = list(dict.fromkeys(proof.release.definitions for proof in history.proofs(ledger)))[:keep]
+    proofs = history.proofs(ledger)
+    is_held = held.everywhere(ledger)
+    found = list(dict.fromkeys(proof.release.definitions for proof in proofs))[:keep]
+    found += [proof.release.definitions for proof in proofs if proof.release.id in is_held]
     for environment in ledger.environments():
         if proven := ledger.proven(environment):
             found.append(proven.definitions)

@@ -127,6 +127,25 @@ def test_who_approved_is_told(state: Path) -> None:
     assert asked(state, "explain", "staging.chain.mystira.app")["approved"] == "by Lerato"
 
 
+def test_a_release_is_held_and_lifted_by_hand_and_shown_as_held(state: Path) -> None:
+    code, text = said(state, "hold", release(NEW).id[:6], "staging", "--because", "a pod crashes")
+    assert (code, text) == (0, f"Release {release(NEW).id} is held in staging.")
+    (hold,) = asked(state, "show", release(NEW).id)["held"]
+    assert (hold["environment"], hold["because"]) == ("staging", "a pod crashes")
+    assert "held because a pod crashes in staging" in said(state, "show", release(NEW).id)[1]
+    assert "held because" in said(state, "releases")[1]
+    assert said(state, "lift", release(NEW).id, "staging", "--because", "mended")[0] == 0
+    assert asked(state, "show", release(NEW).id)["held"] == []
+    code, text = said(state, "lift", release(NEW).id, "staging", "--because", "again")
+    assert (code, "is not held in staging; held there: none" in text) == (1, True)
+
+
+def test_nothing_is_held_in_an_environment_that_is_none(state: Path) -> None:
+    code, text = said(state, "hold", release(NEW).id, "nowhere", "--because", "a pod crashes")
+    assert (code, "There is no environment 'nowhere'" in text) == (1, True)
+    assert not [each for each in Ledger(state).environments() if each == "nowhere"]
+
+
 def test_history_tells_of_failures_too_newest_first(state: Path) -> None:
     found = asked(state, "history", "staging")
     assert [(each["run"], each["success"], each["release"]) for each in found] == [

@@ -436,17 +436,6 @@ IMAGES = (
         touched=("image chain:dev-*",),
         always=True,
     ),
-    Row(
-        "image-missing",
-        "chain-image",
-        (),
-        "failed",
-        says="mystiraacr.azurecr.io holds no chain@sha256:…: run the promotion that builds it first",
-        met=1,
-        again="changed",
-        environment="staging",
-        always=True,
-    ),
 )
 
 ROLLOUTS = (
@@ -921,6 +910,7 @@ def cases(rows: Sequence[Row]) -> list[Any]:
 ROWS = (*STACKS, *TEMPLATES, *IMAGES, *ROLLOUTS, *APPS, *NAMES)
 
 ELSEWHERE = {
+    "image-missing": "tests/faults/test_faults_of_cluster.py",
     "ledger-disk-full": "tests/faults/test_faults_of_this_machine.py",
     "ledger-damaged": "tests/faults/test_faults_of_this_machine.py",
     "environment-held": "tests/faults/test_faults_of_this_machine.py",

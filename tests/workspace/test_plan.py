@@ -35,6 +35,13 @@ def test_a_release_that_lacks_a_part_is_refused() -> None:
         draw(STAGING, [IMAGE, other], world={}, release=RELEASE)
 
 
+def test_a_part_that_no_node_is_for_is_refused() -> None:
+    release = Release({"web-image": "sha256:1", "old-image": "sha256:2"}, "d", "dev")
+    web = Node("web-image", Kind.IMAGE, Stage.IMAGES)
+    with pytest.raises(Refused, match=rf"^Release {release.id} carries old-image, for which staging has no node"):
+        draw(Environment("staging", follows="dev"), [web], {}, release)
+
+
 def test_a_world_that_was_not_promoted_is_refused() -> None:
     record = Node("record", Kind.RECORD, Stage.NAMES, settings={"group": Output("world/zone", "group")})
     with pytest.raises(Refused, match="world/zone, not promoted yet; run promote/world first"):

@@ -66,6 +66,11 @@ class Manifest:
         return tuple(dict.fromkeys(part["digest"] for part in parts))
 
     @property
+    def config(self) -> str:
+        """The digest of an image's configuration, which says what it runs on; empty for an index."""
+        return str(self._content.get("config", {}).get("digest", ""))
+
+    @property
     def _content(self) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(self.body)
         return content
@@ -124,6 +129,33 @@ class Registry:
     def exists(self, repository: str, digest: str) -> bool:
         """True when the registry holds this very digest in this repository."""
         return self.digest(repository, _checked(digest)) == digest
+
+    def lacking(self, repository: str, digest: str, platform: str = "") -> tuple[str, ...]:
+        """What of an image is not there, in words; nothing is when all of it can be carried and run.
+
+        Looked for are its manifest, those of an index, their configurations and layers, and, where images say what they
+        run on, one for the platform (`linux/amd64`).
+        """
+        if not self.exists(repository, digest):
+            return (f"{repository}@{digest}",)
+        found: list[str] = []
+        platforms = set(self._platforms(repository, digest, found))
+        if platform and platforms and platform not in platforms:
+            found.append(f"{repository}@{digest} for {platform} (it is for {', '.join(sorted(platforms))})")
+        return tuple(found)
+
+    def _platforms(self, repository: str, digest: str, missing: list[str]) -> Iterator[str]:
+        """What an image says it runs on; notes by the way what of it is missing."""
+        manifest = self.manifest(repository, digest)
+        for child in manifest.children:
+            if self.exists(repository, child):
+                yield from self._platforms(repository, child, missing)
+            else:
+                missing.append(f"{child} of {repository}@{digest}")
+        gone = [blob for blob in manifest.blobs if not self._has_blob(repository, blob)]
+        missing.extend(f"{blob} of {repository}@{digest}" for blob in gone)
+        if manifest.config and manifest.config not in gone:
+            yield from _platform(b"".join(_Counted(self.blob(repository, manifest.config), manifest.config, self.host)))
 
     def tags(self, repository: str) -> tuple[str, ...]:
         """Every tag of a repository, page after page; none for a repository nobody has pushed to."""
@@ -397,6 +429,16 @@ def _checked(digest: str) -> str:
 
 def _not_held(host: str, repository: str, reference: str) -> str:
     return f"{host} holds no {repository} {reference}: build it where it is built, then promote it from there"
+
+
+def _platform(configuration: bytes) -> Iterator[str]:
+    """`linux/amd64` of an image's configuration; nothing where it does not say, as that of an attestation."""
+    try:
+        said = json.loads(configuration)
+        if said["os"] != "unknown":
+            yield f"{said['os']}/{said['architecture']}"
+    except (ValueError, KeyError, TypeError):
+        return
 
 
 def _said(response: httpx.Response) -> str:

@@ -23,6 +23,8 @@ HOLDS_ITSELF = True
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _INPUT_DIGITS = 12
+# What the nodes of a cluster run, unless an image's settings say otherwise (`platform`).
+_PLATFORM = "linux/amd64"
 
 
 class Outside(Protocol):
@@ -79,6 +81,17 @@ def verify(work: Work, result: Result, outside: Outside, /) -> Result:
     if named != digest:
         raise Broken(f"{repository}:{_tag(work)} names {named or 'nothing'}, not {digest}: see who moved the tag")
     return result
+
+
+def lacking(settings: Mapping[str, Any], digest: str, outside: Outside) -> tuple[str, ...]:
+    """What of the image to carry is in no registry that it can come from, in words."""
+    platform = str(settings.get("platform", _PLATFORM))
+    repository = str(settings["repository"])
+    source = str(settings.get("source_repository") or repository)
+    found = outside.registry.lacking(repository, digest, platform)
+    if found and source != repository:
+        found = outside.registry.lacking(source, digest, platform)
+    return tuple(f"{each} in {outside.registry.host}" for each in found)
 
 
 def _carry_changes(work: Work, outside: Outside) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ import hashlib
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from workspace.errors import Refused
+from workspace.errors import Broken, Refused
 from workspace.work import Outcome, Preview, Result, Work
 
 if TYPE_CHECKING:
@@ -53,6 +53,15 @@ def verify(work: Work, result: Result, outside: Outside, /) -> Result:
     """The store gives these very bytes back; raises when it does not."""
     outside.packages.path(result.content)
     return result
+
+
+def lacking(settings: Mapping[str, Any], sha256: str, outside: Outside) -> tuple[str, ...]:
+    """Why the package to carry cannot be had from the store, in words; nothing when its bytes are there, checked."""
+    try:
+        outside.packages.path(sha256)
+    except (Refused, Broken) as error:
+        return (f"package {settings['name']} {sha256} ({error})",)
+    return ()
 
 
 def _result(work: Work, sha256: str, outcome: Outcome, detail: str) -> Result:

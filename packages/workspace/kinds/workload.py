@@ -6,7 +6,7 @@ What is applied is what was previewed: the overlay is rendered again and refused
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workspace import manifests, readiness
+from workspace import manifests, neutral, readiness
 from workspace.errors import Broken, Refused, Unsettled
 from workspace.work import Certainty, Outcome, Preview, Result, Work
 
@@ -48,7 +48,7 @@ def verify(work: Work, result: Result, outside: Any) -> Result:
     ready = _wait(work, cluster, [each for each in objects if each["kind"] not in _WAITED_FOR_ELSEWHERE])
     for thing in ready:
         _refuse_other_images(thing, cluster)
-    gives = {**result.gives, **_gives(work, objects), **_address(ready)}
+    gives = {**result.gives, **_gives(work, objects), **_address(ready), **_rendered(work, outside)}
     return Result(result.outcome, result.detail, gives, result.content)
 
 
@@ -79,15 +79,25 @@ def _wait(work: Work, cluster: Any, objects: Sequence[Mapping[str, Any]]) -> lis
 
 def _objects(work: Work, outside: Any) -> list[dict[str, Any]]:
     """The objects of the overlay as they are to be: pinned, with the settings in, and nothing left open."""
-    settings = work.settings
-    rendered = outside.kustomize.render(work.definitions / settings["overlay"], work.say)
-    _refuse_strangers(rendered, settings["namespace"], settings["overlay"])
-    pinned = manifests.pinned(rendered, settings.get("images", {}), settings.get("external_images", ()))
-    made = manifests.with_values(pinned, settings.get("set", ()))
+    made = manifests.with_values(_pinned(work, outside), work.settings.get("set", ()))
     missing = manifests.dangling(made)
     if missing:
         raise Refused(f"{'; '.join(missing)}; is a rule missing under `set`?")
     return made
+
+
+def _pinned(work: Work, outside: Any) -> list[dict[str, Any]]:
+    settings = work.settings
+    rendered = outside.kustomize.render(work.definitions / settings["overlay"], work.say)
+    _refuse_strangers(rendered, settings["namespace"], settings["overlay"])
+    return manifests.pinned(rendered, settings.get("images", {}), settings.get("external_images", ()))
+
+
+def _rendered(work: Work, outside: Any) -> dict[str, str]:
+    """What the overlay renders to, images and all, but for what belongs to this environment, where that is said."""
+    objects = _pinned(work, outside)
+    content = neutral.content(objects, work.environment.name, work.definitions, work.settings["overlay"])
+    return {"rendered": content} if content else {}
 
 
 def _told(objects: Sequence[Any], done: Sequence[Any], revived: Sequence[Any]) -> str:

@@ -1,0 +1,54 @@
+"""A sample of the randomised promotions, and that they would notice a product that resolves a tag again."""
+
+import pytest
+import randomised
+from randomised import CARRIED, WRONG, Case
+from workspace import equality, plan, presence
+from workspace.environment import Environment
+from workspace.node import Node
+from workspace.release import Release
+
+COUNT = 40
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_staging_has_what_was_proven_or_is_refused_whatever_happened() -> None:
+    first = randomised.fresh_seed()
+    ends, wrong = randomised.many(first, COUNT)
+    assert wrong == []
+    assert sum(ends.values()) == COUNT
+    assert ends[CARRIED] and len(ends) > 1, (first, ends)
+
+
+@pytest.mark.parametrize("compares", [True, False])
+def test_a_product_that_resolves_the_tag_again_is_noticed(monkeypatch: pytest.MonkeyPatch, compares: bool) -> None:
+    case = Case(1)
+    registry = case.world.outside.registry
+
+    def resolved(environment: Environment, nodes: list[Node], release: Release | None) -> dict[str, str]:
+        if release is None:
+            return {}
+        tagged = {f"{name}-image": str(registry.digest(name, "dev")) for name in randomised.IMAGES}
+        return {**release.parts, **tagged}
+
+    monkeypatch.setattr(plan, "_carried", resolved)
+    if not compares:
+        monkeypatch.setattr(equality, "refuted", lambda execution, release: "")
+    case.dev()
+    for name in randomised.IMAGES:
+        case.world.push.tag(name, "dev", case.world.push.image(name, "somebody else's"))
+    end = case.staging()
+    case.world.close()
+    assert end.startswith(WRONG)
+    assert ("is not proven in staging" in end) is compares
+
+
+def test_a_product_that_does_not_look_before_it_writes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(1)
+    monkeypatch.setattr(presence, "complete", lambda plan, outside, read, delays, say: read())
+    case.dev()
+    randomised.delete_a_digest(case)
+    end = case.staging()
+    case.world.close()
+    assert end.startswith(WRONG)
