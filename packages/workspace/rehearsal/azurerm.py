@@ -40,6 +40,7 @@ from workspace.rehearsal.azurerm_wire import (
 )
 from workspace.rehearsal.cloud import Cloud, Resource, parse
 from workspace.rehearsal.faults import Fault, Faults
+from workspace.rehearsal.written import Written
 
 SUBSCRIPTION = "00000000-7e4e-4a15-b000-000000000000"
 """The subscription of a rehearsal, unless one is named."""
@@ -56,8 +57,14 @@ class AzurermPlugin:
     """Runs the stand-ins of the azurerm and random plugins; `start` returns what Terraform's environment needs."""
 
     def __init__(
-        self, cloud: Cloud, faults: Faults, subscription: str = SUBSCRIPTION, tenant: str = behaviour.TENANT
+        self,
+        cloud: Cloud,
+        faults: Faults,
+        subscription: str = SUBSCRIPTION,
+        tenant: str = behaviour.TENANT,
+        written: Written | None = None,
     ) -> None:
+        self._written = written
         self._providers: tuple[Provider, ...] = (Azurerm(cloud, faults, subscription, tenant), Random())
         self._served: list[Served] = []
         self._decoy: Decoy | None = None
@@ -65,7 +72,7 @@ class AzurermPlugin:
     def start(self) -> Mapping[str, str]:
         """Serve until closed; the answer is merged into the environment of every Terraform command."""
         self._decoy = Decoy()
-        self._served = [Served(provider) for provider in self._providers]
+        self._served = [Served(provider, written=self._written) for provider in self._providers]
         named = zip(self._providers, self._served, strict=True)
         reattach = {provider.name: served.reattach(self._decoy.pid) for provider, served in named}
         return {"TF_REATTACH_PROVIDERS": json.dumps(reattach)}

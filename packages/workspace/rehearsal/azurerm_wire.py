@@ -21,6 +21,8 @@ from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
 from tf.gen import tfplugin_pb2 as pb
 from tf.gen import tfplugin_pb2_grpc as rpc
 
+from workspace.rehearsal.written import TERRAFORM, Written
+
 Values = dict[str, Any]
 
 _NESTING = {"single": 1, "list": 2, "set": 3, "map": 4}
@@ -238,8 +240,9 @@ def _path(steps: list[str | int]) -> Any:
 class _Servicer(rpc.ProviderServicer):  # type: ignore[misc]
     """The protocol's side of a provider."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, written: Written | None = None) -> None:
         self._provider = provider
+        self._written = written
         schemas = provider.schemas
         own = _schema(schemas.provider)
         own.block.description = f"the rehearsal's stand-in for {provider.name}"
@@ -309,6 +312,8 @@ class _Servicer(rpc.ProviderServicer):  # type: ignore[misc]
     def ApplyResourceChange(self, request: Any, context: Any) -> Any:
         response = pb.ApplyResourceChange.Response(legacy_type_system=True, private=request.planned_private)
         prior, planned = decode(request.prior_state), decode(request.planned_state)
+        if self._written:
+            self._written.tell(TERRAFORM, "APPLY", request.type_name)
         with _answering(response) as answered:
             try:
                 state = self._provider.apply(context.peer(), request.type_name, prior, planned, decode(request.config))
@@ -412,10 +417,10 @@ class Decoy:
 class Served:
     """A provider behind gRPC on a free loopback port, until it is closed."""
 
-    def __init__(self, provider: Provider, workers: int = 16) -> None:
+    def __init__(self, provider: Provider, workers: int = 16, written: Written | None = None) -> None:
         self._pool = futures.ThreadPoolExecutor(max_workers=workers, thread_name_prefix="terraform-provider")
         self._server = grpc.server(self._pool)
-        rpc.add_ProviderServicer_to_server(_Servicer(provider), self._server)
+        rpc.add_ProviderServicer_to_server(_Servicer(provider, written), self._server)
         controller_rpc.add_GRPCControllerServicer_to_server(_Controller(), self._server)
         stdio_rpc.add_GRPCStdioServicer_to_server(_Stdio(), self._server)
         self._port = self._server.add_insecure_port(f"{_ADDRESS}:0")

@@ -28,6 +28,7 @@ from workspace.rehearsal.public import PublicFace
 from workspace.rehearsal.registry import RegistryStandIn, real_registry
 from workspace.rehearsal.serving import Served
 from workspace.rehearsal.settings import Settings
+from workspace.rehearsal.written import CLUSTER, ENGINE, MANAGER, REGISTRY, Written
 
 _SAMPLES = Path(__file__).parent / "samples"
 _VAULTS = "Microsoft.KeyVault/vaults"
@@ -54,6 +55,7 @@ class Rehearsal:
         self._closing: list[Any] = [state_of.Claim(directory)]
         self.cloud = Cloud(directory / "cloud")
         self.faults = Faults(directory)
+        self._written = Written(directory)
         self._tls = serving.certificate(directory / "tls")
         self._client = self._identity()
         self._packages = directory / "deployed"
@@ -99,7 +101,7 @@ class Rehearsal:
                 nodes=self._nodes,
             )
         )
-        self._cluster_api = self._kept(Served(self._clusters.app, self._tls))
+        self._cluster_api = self._kept(Served(self._written.in_front(CLUSTER, self._clusters.app), self._tls))
         self._dns = self._kept(
             Dns(
                 self.cloud,
@@ -108,8 +110,9 @@ class Rehearsal:
                 propagation_seconds=lambda: self.settings.pace.dns,
             )
         )
-        self._arm = self._kept(Served(self._resource_manager().app, self._tls))
-        self._plugin = AzurermPlugin(self.cloud, self.faults)
+        manager = self._written.in_front(MANAGER, self._resource_manager().app)
+        self._arm = self._kept(Served(manager, self._tls))
+        self._plugin = AzurermPlugin(self.cloud, self.faults, written=self._written)
         self._terraform = self._kept_plugin()
         bicep.install(self._directory / "programs")
         for address in self._known_fronts():
@@ -200,7 +203,7 @@ class Rehearsal:
             self._kept(real)
             return real.url, "real registry"
         stand_in = RegistryStandIn(self._directory / "registry", self.faults)
-        return self._kept(Served(stand_in.app)).url, "stand-in registry"
+        return self._kept(Served(self._written.in_front(REGISTRY, stand_in.app))).url, "stand-in registry"
 
     def _start_engine(self) -> tuple[str, str, bool]:
         """Its address, what people are told of it, and whether it could run what it builds."""
@@ -208,7 +211,7 @@ class Rehearsal:
         if reachable:
             return reachable, "real Docker engine", True
         stand_in = EngineStandIn(self._directory / "engine", self.faults)
-        served = self._kept(Served(stand_in.app))
+        served = self._kept(Served(self._written.in_front(ENGINE, stand_in.app)))
         return served.url.replace("http://", "tcp://"), "stand-in Docker engine", False
 
     def _pulls(self, reference: str) -> bool:
