@@ -38,6 +38,7 @@ class Event(StrEnum):
     APPROVED = "approved"
     INTENT = "intent"
     PROGRESS = "progress"
+    EFFECT = "effect"
     OUTCOME = "outcome"
     ENDED = "ended"
     PROVEN = "proven"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from workspace.environment import Environment
 from workspace.node import Node
@@ -25,6 +25,23 @@ class Outcome(StrEnum):
         return self in (Outcome.CHANGED, Outcome.UNCHANGED)
 
 
+class Way(StrEnum):
+    """How a node came to its outcome.
+
+    `skipped`: same inputs as at its last success, and reality matches; nothing was applied. `matched`: other inputs, or
+    nothing to rely on, and reality matched. `applied`: what differed was made so. `corrected`: applied again with the
+    same inputs, because somebody else had changed it. `adopted`: an earlier run had begun it, and it was found done.
+    `completed`: an earlier run had begun it, and the rest was done now.
+    """
+
+    SKIPPED = "skipped"
+    MATCHED = "matched"
+    APPLIED = "applied"
+    CORRECTED = "corrected"
+    ADOPTED = "adopted"
+    COMPLETED = "completed"
+
+
 class Certainty(StrEnum):
     """How far a preview can be believed."""
 
@@ -38,13 +55,16 @@ class Preview:
     """What applying would do. `changes` are short lines such as `create azurerm_subnet.aks`; none means no change.
 
     `plan` is whatever the kind wants back when it applies exactly this preview (a path or a digest, never a secret).
-    `deletes` counts what would be destroyed or replaced.
+    `deletes` counts what would be destroyed or replaced. `always` marks what is done each time, whatever is there;
+    `only_doubts` changes that are all mere doubts: what could not be compared, where nothing is known to differ.
     """
 
     changes: tuple[str, ...] = ()
     certainty: Certainty = Certainty.EXACT
     deletes: int = 0
     plan: str = ""
+    always: bool = False
+    only_doubts: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -105,4 +125,15 @@ class KindModule(Protocol):
         """Make it so, exactly as previewed; harmless when it is so already."""
 
     def verify(self, work: Work, result: Result, outside: Any, /) -> Result:
-        """Ask reality; return the result completed with what only now is known, or raise."""
+        """Ask reality; return the result completed with what only now is known, or raise.
+
+        Also asked alone, with what the last success gave, where nothing is to be applied.
+        """
+
+
+@runtime_checkable
+class ReadsMore(Protocol):
+    """A kind that is made from more than its settings: what defines it by content, and the tools that matter."""
+
+    def reads(self, work: Work, preview: Preview, outside: Any, /) -> Mapping[str, str]:
+        """Digests and versions by name; equal ones make the same thing of the same settings."""

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,6 +47,11 @@ def apply(work: Work, preview: Preview, outside: Outside, /) -> Result:
     outside.packages.put(_file(work))
     size = _file(work).stat().st_size
     return _result(work, sha256, Outcome.CHANGED, f"was stored ({size / 1024:.0f} KiB)")
+
+
+def reads(work: Work, preview: Preview, outside: Outside, /) -> Mapping[str, str]:
+    """The bytes of the package."""
+    return {"content": preview.plan}
 
 
 def verify(work: Work, result: Result, outside: Outside, /) -> Result:

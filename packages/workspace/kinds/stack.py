@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from workspace import definitions
 from workspace.errors import Broken, Refused
 from workspace.work import Certainty, Outcome, Preview, Result, Work
 
 if TYPE_CHECKING:
-    from workspace.clients.terraform import Applied, Outputs, PlanSummary, Stack
+    from workspace.clients.terraform import Applied, PlanSummary, Stack
 
 DEFINITIONS = "infra/terraform"
 """Where the definitions are, below the checkout; stacks are in its folder `stacks`, what they share beside it."""
@@ -41,23 +42,27 @@ def preview(work: Work, outside: Any) -> Preview:
 
 
 def apply(work: Work, preview: Preview, outside: Any) -> Result:
-    """Apply exactly the previewed plan; with nothing to change, only read the outputs."""
+    """Apply exactly the previewed plan; with nothing to change there is nothing to do."""
     stack = _stack(work, outside)
     if preview.is_empty:
-        return _unchanged(stack.outputs())
+        return Result(Outcome.UNCHANGED, "had nothing to change")
     if not preview.plan.startswith(_PREFIX):
         raise Refused(f"{work.node.id} was not previewed: a stack is applied only from the plan that was shown.")
     applied = stack.apply(preview.plan.removeprefix(_PREFIX))
     if applied.again:
-        return _unchanged(applied.outputs)
+        return Result(Outcome.UNCHANGED, "had been applied before", gives=dict(applied.outputs.values))
     _require_passed(work, applied.failed_checks)
     return Result(Outcome.CHANGED, _detail(work, outside, applied), gives=dict(applied.outputs.values))
 
 
+def reads(work: Work, preview: Preview, outside: Any) -> Mapping[str, str]:
+    """The stack's files with their modules and providers, and the engine that reads them."""
+    defined = definitions.stack(work.definitions, str(work.settings["root"]))
+    return {"definitions": defined, "terraform": str(outside.terraform.version())}
+
+
 def verify(work: Work, result: Result, outside: Any) -> Result:
     """The result with the outputs as the state has them now; nothing sensitive among them."""
-    if result.outcome is Outcome.UNCHANGED:
-        return result
     return replace(result, gives=dict(_stack(work, outside).outputs().values))
 
 
@@ -95,10 +100,6 @@ def _say_drift(work: Work, summary: "PlanSummary") -> None:
 
 def _certainty(summary: "PlanSummary") -> Certainty:
     return Certainty.DEFERRED if summary.deferred else Certainty.EXACT
-
-
-def _unchanged(outputs: "Outputs") -> Result:
-    return Result(Outcome.UNCHANGED, "had nothing to change", gives=dict(outputs.values))
 
 
 def _detail(work: Work, outside: Any, applied: "Applied") -> str:
