@@ -7,11 +7,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from workspace import inputs, past
+from workspace import inputs, lease, orphans, past
 from workspace.definitions import Kept
 from workspace.errors import Broken, Overdue, Unsettled, WorkspaceError
 from workspace.ledger import Event, Ledger
@@ -21,7 +21,9 @@ from workspace.plan import Plan
 from workspace.sharing import Sharing
 from workspace.work import (
     Certainty,
+    HeldLock,
     KindModule,
+    LockVerdict,
     Outcome,
     Preview,
     ReadsMore,
@@ -92,7 +94,8 @@ class Execution:
         """Record that the run starts, who started it, with what is planned and the release that is carried."""
         nodes = {name: {"kind": node.kind, "stage": node.stage} for name, node in self.plan.nodes.items()}
         release = self.plan.release.id if self.plan.release else ""
-        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release)
+        process = lease.here()
+        self.ledger.write(self.run, self.place, Event.STARTED, nodes=nodes, by=by, release=release, process=process)
 
     def end(self, sentence: str, *, success: bool) -> None:
         """Record how the run ended."""
@@ -227,7 +230,20 @@ class Execution:
             settings.setdefault("deadline_seconds", deadline)
         carried = self.plan.carried.get(node.id, "")
         kept = self.definitions.root if self.definitions else None
-        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept)
+
+        def judge(lock: HeldLock) -> LockVerdict:
+            return self._judged(node.id, lock)
+
+        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept, judge)
+
+    def _judged(self, name: str, lock: HeldLock) -> LockVerdict:
+        """Whether a lock may be broken; when it may, the reason is in the ledger before that is done."""
+        directory = self._state / "work" / self.place / name
+        verdict = orphans.verdict(self.ledger, self.place, self.run, name, lock, directory)
+        if verdict.may_break:
+            body = {"lock": asdict(lock), "reason": verdict.reason, "age_seconds": verdict.age_seconds}
+            self.ledger.write(self.run, self.place, Event.UNLOCKED, name, left_by=verdict.run, **body)
+        return verdict
 
     def _deadline(self, node: Node) -> float | None:
         """How long the target lets a node wait that does not say so itself."""

@@ -86,6 +86,31 @@ class Result:
     content: str = ""
 
 
+@dataclass(frozen=True)
+class HeldLock:
+    """A lock that somebody holds on what a node is to change: who (`user@host`), since when and for what, as told."""
+
+    id: str
+    who: str
+    created: str
+    operation: str
+
+
+@dataclass(frozen=True)
+class LockVerdict:
+    """Whether a lock is the orphan of a dead run and may be broken, and why, or why not; nothing else may be broken."""
+
+    may_break: bool = False
+    reason: str = ""
+    run: str = ""
+    age_seconds: int = 0
+
+
+def leave_locks(_: HeldLock) -> LockVerdict:
+    """The verdict of who knows nothing of other runs."""
+    return LockVerdict()
+
+
 def say_nothing(_: str) -> None:
     """A listener for work whose progress nobody watches."""
 
@@ -108,6 +133,7 @@ class Work:
     carried: str = ""
     say: Callable[[str], None] = say_nothing
     kept: Path | None = None
+    judge_lock: Callable[[HeldLock], LockVerdict] = leave_locks
 
     @property
     def definitions(self) -> Path:

@@ -5,13 +5,13 @@ Optional: `adopts`, ids by address of what may exist already: what the plan woul
 instead. In those ids `{subscription}` stands for the variable `subscription_id`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from workspace import definitions
-from workspace.errors import Broken, Refused
-from workspace.work import Certainty, Outcome, Preview, Result, Work
+from workspace.errors import Broken, Refused, Unsettled
+from workspace.work import Certainty, HeldLock, Outcome, Preview, Result, Work
 
 if TYPE_CHECKING:
     from workspace.clients.terraform import Applied, PlanSummary, Stack
@@ -21,10 +21,12 @@ DEFINITIONS = "infra/terraform"
 
 _PREFIX = "sha256:"
 
+T = TypeVar("T")
+
 
 def preview(work: Work, outside: Any) -> Preview:
     """Plan; the plan is saved in the node's directory and the preview names it by its digest."""
-    summary = _stack(work, outside).plan()
+    summary = _unlocked(work, _stack(work, outside), lambda stack: stack.plan())
     found = _existing(work, outside, summary.creates)
     if found:
         work.say(f"takes over what exists already: {', '.join(sorted(found))}")
@@ -48,7 +50,7 @@ def apply(work: Work, preview: Preview, outside: Any) -> Result:
         return Result(Outcome.UNCHANGED, "had nothing to change")
     if not preview.plan.startswith(_PREFIX):
         raise Refused(f"{work.node.id} was not previewed: a stack is applied only from the plan that was shown.")
-    applied = stack.apply(preview.plan.removeprefix(_PREFIX))
+    applied = _unlocked(work, stack, lambda stack: stack.apply(preview.plan.removeprefix(_PREFIX)))
     if applied.again:
         return Result(Outcome.UNCHANGED, "had been applied before", gives=dict(applied.outputs.values))
     _require_passed(work, applied.failed_checks)
@@ -64,6 +66,22 @@ def reads(work: Work, preview: Preview, outside: Any) -> Mapping[str, str]:
 def verify(work: Work, result: Result, outside: Any) -> Result:
     """The result with the outputs as the state has them now; nothing sensitive among them."""
     return replace(result, gives=dict(_stack(work, outside).outputs().values))
+
+
+def _unlocked(work: Work, stack: "Stack", step: Callable[["Stack"], T]) -> T:
+    """What the step gives; a lock that a dead run of ours left is broken first, every other one is left alone."""
+    from workspace.clients.terraform import Locked
+
+    try:
+        return step(stack)
+    except Locked as error:
+        lock = HeldLock(error.lock.id, error.lock.who, error.lock.created, error.lock.operation)
+        verdict = work.judge_lock(lock)
+        if not verdict.may_break:
+            raise (Unsettled(f"{error} {verdict.reason}") if verdict.reason else error) from error
+    work.say(f"breaks the lock {lock.id} of {lock.who}: {verdict.reason}")
+    stack.force_unlock(lock.id)
+    return step(stack)
 
 
 def _existing(work: Work, outside: Any, creates: Iterable[str]) -> dict[str, str]:
