@@ -23,7 +23,7 @@ from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
 from workspace.lease import Someone, Standing
 from workspace.ledger import Ledger
-from workspace.work import Outcome
+from workspace.work import Outcome, Way
 
 import deployments
 from deployments import catalogue, local
@@ -31,6 +31,8 @@ from deployments import catalogue, local
 application = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
+# Ways that tell more than the outcome does.
+_TELLING = (Way.SKIPPED, Way.ADOPTED, Way.COMPLETED, Way.CORRECTED)
 _APPS = {each.name for each in catalogue.APPS}
 
 State = Annotated[Path | None, typer.Option("--state", help="The folder of the ledger (`state` of the addresses).")]
@@ -143,6 +145,8 @@ def past(
         table = _table("began", "by", "release", "nodes", "how it ended")
         for each in found:
             nodes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(each.outcomes.items()))
+            ways = ", ".join(f"{each.ways[way]} {way}" for way in _TELLING if each.ways.get(way))
+            nodes += f" ({ways})" if ways else ""
             colour = {True: "green", False: "red", None: "yellow"}[each.success]
             ended = each.sentence or "not ended: at work, or killed"
             approved = f" Approved by {each.approver}." if each.approver else ""
@@ -300,10 +304,23 @@ def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Map
         "release": release.id if release else "",
         "proven": "; ".join(f"{each.environment} {_when(each.at)}" for each in _first_proofs(proven)),
         "promoted": f"{_when(done.at)}{_by(run.by if run else '')}: {done.detail}" if done else "",
+        "seen": _seen(brought[-1]),
         "approved": f"by {run.approver}" if run and run.approver else "",
         "verified": f"{_when(check.at)}: {check.detail}" if check else "never",
         "record": record.detail if record else "",
     }
+
+
+def _seen(last: Fact) -> str:
+    """How the last run found it, where that says more than what it did."""
+    when = _when(last.at)
+    if last.way == Way.SKIPPED:
+        return f"{when}: skipped, as entry {last.relies_on} left it"
+    if last.way == Way.CORRECTED:
+        return f"{when}: somebody else had changed it, and it was put right ({'; '.join(last.drift[:3])})"
+    if last.way in (Way.ADOPTED, Way.COMPLETED):
+        return f"{when}: {last.way}; run {last.half_done} had begun it"
+    return ""
 
 
 def _doubt(last: Fact, runs: Mapping[str, history.Run]) -> str:

@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,8 @@ from workspace.addresses import Addresses
 from workspace.ending import Ending
 from workspace.errors import Broken, Refused
 from workspace.ledger import Ledger
+from workspace.rehearsal import written
+from workspace.work import Way
 
 import deployments
 from deployments import faults, local, processes, progress
@@ -32,6 +35,7 @@ from deployments.progress import Watched
 
 _ORDER = ("world", "dev", "staging")
 
+_NOT_COUNTED = "Reads, what-ifs, dry runs, keys and tokens are none."
 _INTERRUPTED = "Interrupted; what was at work has ended and is recorded."
 
 application = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -95,7 +99,9 @@ def promote(
         began = time.monotonic()
         with _running(local.state() / "rehearse", fault, again=again) as rehearsed:
             console.print(f"The stand-ins answer ({time.monotonic() - began:.1f} s).")
+            before = written.writes(rehearsed.folder)
             failed = _practised(rehearsed, environment or _ORDER, fault, nodes=nodes)
+            _tell_written(written.writes(rehearsed.folder, len(before)), again=again)
             _close(rehearsed, time.monotonic() - began)
         if failed:
             raise typer.Exit(1)
@@ -166,6 +172,15 @@ def _tell_met(rehearsed: Rehearsed, fault: str) -> None:
     console.print(f"The fault {fault} was met {sum(met.values())} times: {told}.")
 
 
+def _tell_written(writes: Sequence[written.Write], *, again: bool) -> None:
+    """How many requests to change something reached the stand-ins; in a rehearsal that goes on there should be none."""
+    by = ", ".join(f"{count} to the {to}" for to, count in sorted(Counter(each.to for each in writes).items()))
+    colour = "yellow" if again and writes else "green"
+    console.print(
+        f"\nRequests to change something: {len(writes)}{f' ({by})' if by else ''}. {_NOT_COUNTED}", style=colour
+    )
+
+
 def _succeeded(watched: Watched) -> bool:
     return bool((watched.ended or {}).get("success"))
 
@@ -174,6 +189,7 @@ def _show(rehearsed: Rehearsed, watched: Watched, *, nodes: bool) -> None:
     if nodes:
         console.print(watched.table(rehearsed.addresses.parts))
     table = Table(box=box.SIMPLE_HEAD, title=f"promote/{watched.environment}", title_justify="left", pad_edge=False)
+    skipped = sum(body.get("way") == Way.SKIPPED for body in watched.outcomes.values())
     for heading, justify in (("stage", "left"), ("nodes", "right"), ("seconds", "right"), ("outcomes", "left")):
         table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
     for stage, (count, seconds) in watched.stages().items():
@@ -183,6 +199,8 @@ def _show(rehearsed: Rehearsed, watched: Watched, *, nodes: bool) -> None:
         console.print(f"Note: {watched.moved_on}.", style="yellow")
     colour = "green" if _succeeded(watched) else "bold red"
     console.print(str((watched.ended or {}).get("sentence", "")), style=colour)
+    if skipped:
+        console.print(f"{skipped} of {len(watched.outcomes)} nodes were skipped: as they were left, and seen to be.")
 
 
 def _close(rehearsed: Rehearsed, seconds: float) -> None:

@@ -9,19 +9,36 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from workspace import inputs
+from workspace import inputs, lease, orphans, past
 from workspace.definitions import Kept
-from workspace.errors import Broken, Unsettled, WorkspaceError
+from workspace.errors import Broken, Overdue, Unsettled, WorkspaceError
 from workspace.ledger import Event, Ledger
 from workspace.node import TARGET, Kind, Node
+from workspace.past import Past
 from workspace.pins import Pins
 from workspace.plan import Plan
 from workspace.sharing import Sharing
-from workspace.work import Certainty, KindModule, Outcome, Preview, Result, Work, say_nothing
+from workspace.work import (
+    Certainty,
+    HeldLock,
+    KindModule,
+    LockVerdict,
+    Outcome,
+    Preview,
+    ReadsMore,
+    Result,
+    Way,
+    Work,
+    say_nothing,
+)
+
+# How long a node waits is no part of what it is made from.
+_NO_INPUTS = ("deadline_seconds",)
+_SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,11 @@ class Execution:
         self._sharing = Sharing(ledger, f"{plan.environment.name} (run {run})", self.halt)
         self._before = ledger.gives(plan.environment.name)
         self._by, self._sayings = "", tuple(sayings)
+        self._past = past.of(ledger, plan.environment.name)
+        self._ways: dict[str, Way] = {}
+        self._meant: set[str] = set()
+        self._doubted: set[str] = set()
+        self._facts: dict[str, dict[str, Any]] = {}
 
     @property
     def place(self) -> str:
@@ -93,7 +115,7 @@ class Execution:
         self._by = by
         self.ledger.write(
             self.run, self.place, Event.STARTED,
-            nodes=nodes, by=by, release=release, follows=self.plan.environment.follows, **more,
+            nodes=nodes, by=by, release=release, follows=self.plan.environment.follows, process=lease.here(), **more,
         )  # fmt: skip
         if self._pins is not None:
             self._pins.compare(self._known(), by)
@@ -130,29 +152,89 @@ class Execution:
     def apply(self, name: str, say: Callable[[str], None] = say_nothing) -> Result:
         """Preview the node unless that still holds, apply exactly the preview, ask reality, record the outcome.
 
+        Where nothing differs and the inputs are those of the last success, reality is asked and nothing is applied.
         Raises Unsettled when it should be tried again, Refused or Broken when not; neither is recorded as an outcome
         here, because the caller may still be patient: see `fail`.
         """
         node = self.plan.nodes[name]
-        module = self._kinds[node.kind]
         self._began.setdefault(name, time.monotonic())
         try:
             work = self._work(node, self._given(), say)
             preview = self._still_expected(node, work) or self._preview(work)
-            holds_itself = preview.is_empty or getattr(module, "HOLDS_ITSELF", False)
-            shared = () if holds_itself else node.shares
-            with self._sharing.holding(shared, say), self._pinned(work, preview):
-                if not preview.is_empty:
-                    self.say_of_releases()
-                    self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
-                applied = module.apply(work, preview, self.outside)
-            result = module.verify(work, applied, self.outside)
+            result = self._skipped(work, preview) or self._applied(work, preview)
         except WorkspaceError:
             self._forget(name)
             raise
         except Exception as error:
             raise self._surprise(node, error) from error
         return self._settle(name, result)
+
+    def _skipped(self, work: Work, preview: Preview) -> Result | None:
+        """What the last success gave, once reality says that it still holds; None where there is something to do."""
+        name = work.node.id
+        if self._way(work, preview) is not Way.SKIPPED:
+            return None
+        its = self._past[name]
+        try:
+            return self._kinds[work.node.kind].verify(work, its.remembered(preview), self.outside)
+        except Overdue:
+            raise
+        except WorkspaceError as error:
+            work.say(f"is not as entry {its.relies_on} left it: {error}")
+            self._doubted.add(name)
+            self._way(work, preview)
+            return None
+
+    def _applied(self, work: Work, preview: Preview) -> Result:
+        """Make it so, and ask reality what came of it."""
+        name, module = work.node.id, self._kinds[work.node.kind]
+        holds_itself = preview.is_empty or getattr(module, "HOLDS_ITSELF", False)
+        shared = () if holds_itself else work.node.shares
+        with self._sharing.holding(shared, work.say), self._pinned(work, preview):
+            if not preview.is_empty:
+                self.say_of_releases()
+                self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
+                self._meant.add(name)
+            applied = module.apply(work, preview, self.outside)
+        result = module.verify(work, applied, self.outside)
+        if name in self._meant or self._ways[name] is Way.ADOPTED:
+            is_found = name not in self._meant or (preview.only_doubts and result.outcome is Outcome.UNCHANGED)
+            by = "found done" if is_found else "this run"
+            self.ledger.write(
+                self.run, self.place, Event.EFFECT, name, content=result.content, detail=result.detail, by=by
+            )
+        return result
+
+    def _way(self, work: Work, preview: Preview) -> Way:
+        """How this step goes; once this run meant something it stays with that, and what was doubted is not skipped."""
+        name = work.node.id
+        its, reads = self._past.get(name, Past()), self._reads(work, preview)
+        made_of = inputs.fingerprint(reads)
+        touched = self._is_touched(name, its.success.number if its.success else 0)
+        chosen = past.way(its, made_of, preview, need_touched=touched)
+        if name in self._meant:
+            chosen = self._ways[name]
+        elif chosen is Way.SKIPPED and name in self._doubted:
+            chosen = Way.MATCHED
+        if self._ways.get(name) is not chosen and (line := past.told(its, chosen, preview)):
+            work.say(line)
+        parts = {key: inputs.fingerprint(value)[:_SHORT] for key, value in reads.items()}
+        with self._lock:
+            self._ways[name] = chosen
+            self._facts[name] = {"inputs": made_of, "reads": parts, **past.facts(its, chosen, preview)}
+        return chosen
+
+    def _is_touched(self, name: str, since: int) -> bool:
+        """Whether something the node needs was changed, or may have been, after that entry."""
+        needs = self.plan.needs[name]
+        return any(need in self._meant or self._past.get(need, Past()).touched > since for need in needs)
+
+    def _reads(self, work: Work, preview: Preview) -> dict[str, Any]:
+        """What the node is made from: its settings, what the release brings, its definition, the tools that matter."""
+        settings = {name: value for name, value in work.settings.items() if name not in _NO_INPUTS}
+        module = self._kinds[work.node.kind]
+        more = module.reads(work, preview, self.outside) if isinstance(module, ReadsMore) else {}
+        return {"settings": settings, "carried": work.carried, **more}
 
     def fail(self, name: str, error: WorkspaceError) -> Result:
         """Record that a node failed for good."""
@@ -194,7 +276,9 @@ class Execution:
         carried = self.plan.carried.get(node.id, "")
         kept = self.definitions.root if self.definitions else None
         alone = functools.partial(self._alone, node, say)
-        return Work(node, self.plan.environment, settings, directory, self._sources, carried, say, kept, alone)
+        judge = functools.partial(self._judged, node.id)
+        environment = self.plan.environment
+        return Work(node, environment, settings, directory, self._sources, carried, say, kept, alone, judge)
 
     @contextlib.contextmanager
     def _alone(self, node: Node, say: Callable[[str], None]) -> Iterator[None]:
@@ -204,6 +288,15 @@ class Execution:
                 line = f"writes to {', '.join(node.shares)}"
                 self.ledger.write(self.run, self.place, Event.PROGRESS, node.id, line=line)
             yield
+
+    def _judged(self, name: str, lock: HeldLock) -> LockVerdict:
+        """Whether a lock may be broken; when it may, the reason is in the ledger before that is done."""
+        directory = self._state / "work" / self.place / name
+        verdict = orphans.verdict(self.ledger, self.place, self.run, name, lock, directory)
+        if verdict.may_break:
+            body = {"lock": asdict(lock), "reason": verdict.reason, "age_seconds": verdict.age_seconds}
+            self.ledger.write(self.run, self.place, Event.UNLOCKED, name, left_by=verdict.run, **body)
+        return verdict
 
     def _deadline(self, node: Node) -> float | None:
         """How long the target lets a node wait that does not say so itself."""
@@ -230,7 +323,9 @@ class Execution:
     def _still_expected(self, node: Node, work: Work) -> Preview | None:
         expected = self.expected.get(node.id)
         moved = any(
-            self.results[need].outcome is Outcome.CHANGED for need in self.plan.needs[node.id] if need in self.results
+            need in self._meant or self.results[need].outcome is Outcome.CHANGED
+            for need in self.plan.needs[node.id]
+            if need in self.results
         )
         if expected is None or moved or expected.inputs != _inputs_of(work):
             return None
@@ -244,7 +339,10 @@ class Execution:
         with self._lock:
             self.results[name] = result
         seconds = round(time.monotonic() - self._began[name], 3) if name in self._began else 0.0
-        self.ledger.outcome(self.run, self.place, name, result, seconds=seconds)
+        facts = dict(self._facts.get(name, {}))
+        if not result.outcome.is_success:
+            facts = {key: value for key, value in facts.items() if key not in ("way", "relies_on")}
+        self.ledger.outcome(self.run, self.place, name, result, seconds=seconds, **facts)
         return result
 
     def _surprise(self, node: Node, error: Exception) -> Broken:

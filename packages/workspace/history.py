@@ -1,6 +1,7 @@
 """What the ledger can be asked: runs, releases, and why a host serves what it serves."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,8 @@ _SHORTEST_PREFIX = 4
 class Run:
     """One run in one environment: when, by whom, with which release, and how it ended; times are UTC, ISO 8601.
 
-    `success` is None for a run that has not ended, or whose end nobody recorded. `outcomes` counts nodes by outcome.
+    `success` is None for a run that has not ended, or whose end nobody recorded. `outcomes` counts nodes by outcome,
+    `ways` by how they came to it (skipped, adopted, corrected …).
     """
 
     run: str
@@ -29,6 +31,7 @@ class Run:
     sentence: str = ""
     approver: str = ""
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    ways: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ class Proof:
 
 @dataclass(frozen=True)
 class Fact:
-    """One outcome of one node: what was done and what it is now, when, and in which run."""
+    """One outcome of one node: what was done and what it is now, when, in which run, and in which way.
+
+    `relies_on` is the number of the entry that a skipped step relies on, `half_done` the run that had begun the step
+    before, `drift` what somebody else had changed.
+    """
 
     node: str
     outcome: str
@@ -52,6 +59,10 @@ class Fact:
     content: str
     at: str
     run: str
+    way: str = ""
+    relies_on: int = 0
+    half_done: str = ""
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,15 +153,23 @@ def changed(its: Sequence[Fact]) -> Fact | None:
 
 def _fact(entry: Entry) -> Fact:
     body = entry.body
-    return Fact(entry.node, str(body["outcome"]), str(body["detail"]), str(body["content"]), entry.at, entry.run)
+    return Fact(
+        node=entry.node,
+        outcome=str(body["outcome"]),
+        detail=str(body["detail"]),
+        content=str(body["content"]),
+        at=entry.at,
+        run=entry.run,
+        way=str(body.get("way", "")),
+        relies_on=int(body.get("relies_on", 0)),
+        half_done=str(body.get("half_done", {}).get("run", "")),
+        drift=tuple(body.get("drift", {}).get("changes", ())),
+    )
 
 
 def _run(name: str, entries: Sequence[Entry]) -> Run:
     told: dict[Event, Entry] = {entry.event: entry for entry in entries}
-    outcomes: dict[str, str] = {e.node: str(e.body["outcome"]) for e in entries if e.event is Event.OUTCOME}
-    counts: dict[str, int] = {}
-    for outcome in outcomes.values():
-        counts[outcome] = counts.get(outcome, 0) + 1
+    settled = {entry.node: entry.body for entry in entries if entry.event is Event.OUTCOME}
     started = _body(told.get(Event.STARTED))
     ended = _body(told.get(Event.ENDED))
     proven = _body(told.get(Event.PROVEN)).get("release", {})
@@ -164,9 +183,14 @@ def _run(name: str, entries: Sequence[Entry]) -> Run:
         success=ended.get("success"),
         sentence=str(ended.get("sentence", "")),
         approver=str(_body(told.get(Event.APPROVED)).get("approver", "")),
-        outcomes=counts,
+        outcomes=_counted(str(body["outcome"]) for body in settled.values()),
+        ways=_counted(str(body["way"]) for body in settled.values() if body.get("way")),
     )
 
 
 def _body(entry: Entry | None) -> Mapping[str, Any]:
     return entry.body if entry else {}
+
+
+def _counted(words: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(words))

@@ -10,11 +10,12 @@ import datetime
 import itertools
 import json
 import os
+import pwd
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ class _Line:
         holds = lease.get("holder")
         if not holds:
             return Ended(lease.get("ended", ""), lease.get("last", ""))
-        if _is_dead(holds):
+        if is_dead(holds):
             return Ended("died", str(holds["owner"]))
         return Ended("expired", str(holds["owner"])) if self._is_silent(holds, float(lease["seconds"])) else None
 
@@ -177,7 +178,7 @@ class _Line:
         return now - seen[1] > seconds
 
     def _living(self, lease: Json) -> list[Json]:
-        return [each for each in lease.get("line", []) if not _is_dead(each) and not self._is_gone(each)]
+        return [each for each in lease.get("line", []) if not is_dead(each) and not self._is_gone(each)]
 
     def _is_gone(self, each: Json) -> bool:
         return self._is_other(each) and self._is_silent(each, self._seconds)
@@ -298,7 +299,7 @@ def _write(store: Store, name: str, lease: Json, version: str) -> None:
 
 
 def _someone(who: Json) -> Someone:
-    return Someone(str(who["owner"]), str(who["host"]), int(who["process"]), str(who["since"]), _is_dead(who))
+    return Someone(str(who["owner"]), str(who["host"]), int(who["process"]), str(who["since"]), is_dead(who))
 
 
 def _thing(name: str) -> str:
@@ -314,7 +315,12 @@ def _process() -> Json:
     return {"host": _host(), "process": os.getpid(), "began": began(os.getpid())}
 
 
-def _is_dead(who: Json) -> bool:
+def here() -> Json:
+    """This process as others may know it later: its machine since it was started, its number and start, its user."""
+    return {**_process(), "user": pwd.getpwuid(os.getuid()).pw_name}
+
+
+def is_dead(who: Mapping[str, Any]) -> bool:
     """True when it is certain that this process is gone: it was of this machine, and this machine has it no more."""
     return bool(who["host"] == _host() and began(int(who["process"])) != who["began"])
 

@@ -40,7 +40,9 @@ class Event(StrEnum):
     APPROVED = "approved"
     INTENT = "intent"
     PROGRESS = "progress"
+    EFFECT = "effect"
     OUTCOME = "outcome"
+    UNLOCKED = "unlocked"
     ENDED = "ended"
     PROVEN = "proven"
     RELEASE_HELD = "release-held"
@@ -162,6 +164,10 @@ class Ledger:
         """
         return self._journal(environment).check()
 
+    def holds(self, environment: str) -> bool:
+        """True while we hold an environment."""
+        return self._journal(environment).is_held
+
     def holder(self, environment: str) -> str:
         """Who holds an environment and since when, in words; empty when nobody does."""
         return lease.holder(self._store, f"{environment}.lease")
@@ -247,6 +253,12 @@ class _Journal:
         """Be a writer no longer."""
         with self._lock:
             self._held = None
+
+    @property
+    def is_held(self) -> bool:
+        """True while the lease is in our hands."""
+        with self._lock:
+            return self._held is not None and not self._held.lost.is_set()
 
     def _check_holder(self) -> None:
         if self._held is None:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from workspace.environment import Environment
 from workspace.node import Node
@@ -26,6 +26,23 @@ class Outcome(StrEnum):
         return self in (Outcome.CHANGED, Outcome.UNCHANGED)
 
 
+class Way(StrEnum):
+    """How a node came to its outcome.
+
+    `skipped`: same inputs as at its last success, and reality matches; nothing was applied. `matched`: other inputs, or
+    nothing to rely on, and reality matched. `applied`: what differed was made so. `corrected`: applied again with the
+    same inputs, because somebody else had changed it. `adopted`: an earlier run had begun it, and it was found done.
+    `completed`: an earlier run had begun it, and the rest was done now.
+    """
+
+    SKIPPED = "skipped"
+    MATCHED = "matched"
+    APPLIED = "applied"
+    CORRECTED = "corrected"
+    ADOPTED = "adopted"
+    COMPLETED = "completed"
+
+
 class Certainty(StrEnum):
     """How far a preview can be believed."""
 
@@ -39,13 +56,16 @@ class Preview:
     """What applying would do. `changes` are short lines such as `create azurerm_subnet.aks`; none means no change.
 
     `plan` is whatever the kind wants back when it applies exactly this preview (a path or a digest, never a secret).
-    `deletes` counts what would be destroyed or replaced.
+    `deletes` counts what would be destroyed or replaced. `always` marks what is done each time, whatever is there;
+    `only_doubts` changes that are all mere doubts: what could not be compared, where nothing is known to differ.
     """
 
     changes: tuple[str, ...] = ()
     certainty: Certainty = Certainty.EXACT
     deletes: int = 0
     plan: str = ""
+    always: bool = False
+    only_doubts: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -65,6 +85,31 @@ class Result:
     detail: str = ""
     gives: Mapping[str, Any] = field(default_factory=dict)
     content: str = ""
+
+
+@dataclass(frozen=True)
+class HeldLock:
+    """A lock that somebody holds on what a node is to change: who (`user@host`), since when and for what, as told."""
+
+    id: str
+    who: str
+    created: str
+    operation: str
+
+
+@dataclass(frozen=True)
+class LockVerdict:
+    """Whether a lock is the orphan of a dead run and may be broken, and why, or why not; nothing else may be broken."""
+
+    may_break: bool = False
+    reason: str = ""
+    run: str = ""
+    age_seconds: int = 0
+
+
+def leave_locks(_: HeldLock) -> LockVerdict:
+    """The verdict of who knows nothing of other runs."""
+    return LockVerdict()
 
 
 def say_nothing(_: str) -> None:
@@ -92,6 +137,7 @@ class Work:
     say: Callable[[str], None] = say_nothing
     kept: Path | None = None
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
+    judge_lock: Callable[[HeldLock], LockVerdict] = leave_locks
 
     @property
     def definitions(self) -> Path:
@@ -113,4 +159,15 @@ class KindModule(Protocol):
         """Make it so, exactly as previewed; harmless when it is so already."""
 
     def verify(self, work: Work, result: Result, outside: Any, /) -> Result:
-        """Ask reality; return the result completed with what only now is known, or raise."""
+        """Ask reality; return the result completed with what only now is known, or raise.
+
+        Also asked alone, with what the last success gave, where nothing is to be applied.
+        """
+
+
+@runtime_checkable
+class ReadsMore(Protocol):
+    """A kind that is made from more than its settings: what defines it by content, and the tools that matter."""
+
+    def reads(self, work: Work, preview: Preview, outside: Any, /) -> Mapping[str, str]:
+        """Digests and versions by name; equal ones make the same thing of the same settings."""

@@ -1,7 +1,7 @@
 """Each of Terraform's errors is refused, unsettled or broken, in a sentence that says where and what to do."""
 
 import pytest
-from workspace.clients.terraform import Diagnostic, translate
+from workspace.clients.terraform import Diagnostic, Locked, translate
 from workspace.clients.terraform.failures import failed_checks, is_unprepared, state_lock, undeclared
 from workspace.errors import Broken, Refused, Unsettled
 
@@ -30,8 +30,8 @@ def error(summary: str, detail: str = "", address: str = "") -> Diagnostic:
         ("plan", error("Inconsistent dependency lock file"), Refused),
         ("init", error("Unsupported Terraform Core version"), Refused),
         ("init", error("Failed to query available provider packages", "could not connect to the registry"), Unsettled),
-        ("plan", error("Error acquiring the state lock", LOCK), Unsettled),
-        ("apply", error("Error acquiring the state lock", LOCK), Unsettled),
+        ("plan", error("Error acquiring the state lock", LOCK), Locked),
+        ("apply", error("Error acquiring the state lock", LOCK), Locked),
         ("apply", error("Saved plan is stale"), Unsettled),
         ("plan", error("reading Key Vault", "unexpected status 429 (429 Too Many Requests)"), Unsettled),
         ("plan", error("retrieving Subnet: unexpected status 403 with error: AuthorizationFailed: no"), Broken),
@@ -56,6 +56,22 @@ def test_a_lock_is_told_by_who_holds_it_and_since_when() -> None:
     said = str(translate("network", "plan", [error("Error acquiring the state lock", LOCK)], 1, ""))
     assert "ann@worker-7 since 2026-11-23 04:05:36 +0000 UTC" in said
     assert "dev/network.tfstate" in said and "lock 4a70" in said and "force-unlock" in said
+
+
+def test_the_http_backend_tells_no_more_of_a_lock_than_its_id() -> None:
+    told = state_lock(f"Error message: HTTP remote state already locked: ID=77aa\n{LOCK}")
+    assert (told.id, told.who, told.created) == ("77aa", "", "")
+
+
+def test_a_lease_that_is_held_on_a_state_in_azure_tells_who_holds_it() -> None:
+    lock = failed_lock("state blob is already locked")
+    assert type(lock) is Locked
+    assert (lock.lock.id, lock.lock.who, lock.lock.operation) == ("4a70", "ann@worker-7", "OperationTypeApply")
+
+
+def failed_lock(said: str) -> Exception:
+    told = error("Error acquiring the state lock", f"Error message: {said}\n{LOCK}")
+    return translate("network", "plan", [told], 1, "")
 
 
 def test_a_lock_without_details_is_still_a_lock() -> None:

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 from evidence import Evidence, files_of
-from workspace.clients.terraform import Outputs, Stream, Terraform, folders, scrub, secrets, summary, translate
+from workspace.clients.terraform import Locked, Outputs, Stream, Terraform, folders, scrub, secrets, summary, translate
 from workspace.errors import Broken, Refused, Unsettled
 
 FOLDER = "terraform/dev"
 FAILED: Mapping[str, type[Exception]] = {
     "tf1114-10-plan-missing-var-json.txt": Refused,
-    "tf1114-18-plan-state-locked-json.txt": Unsettled,
-    "tf1114-19-plan-state-locked-text.txt": Unsettled,
+    "tf1114-18-plan-state-locked-json.txt": Locked,
+    "tf1114-19-plan-state-locked-text.txt": Locked,
     "tf1114-20-apply-double-interrupt-json.txt": Broken,
     "tf1114-23-plan-syntax-error-json.txt": Refused,
     "tf1114-24-plan-provider-not-installed-json.txt": Refused,

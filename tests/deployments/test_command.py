@@ -78,6 +78,29 @@ def said(state: Path, *words: str) -> tuple[int, str]:
     return done.exit_code, " ".join(done.output.split())
 
 
+@pytest.mark.parametrize(
+    ("facts", "told", "counted"),
+    [
+        ({"way": "skipped", "relies_on": 4}, "skipped, as entry 4 left it", "(1 skipped)"),
+        (
+            {"way": "corrected", "drift": {"since": {}, "changes": ["scale chain"]}},
+            "somebody else had changed it, and it was put right (scale chain)",
+            "(1 corrected)",
+        ),
+        ({"way": "adopted", "half_done": {"entry": 3, "run": "r0"}}, "adopted; run r0 had begun it", "(1 adopted)"),
+    ],
+)
+def test_how_a_node_was_found_is_told(state: Path, facts: dict[str, Any], told: str, counted: str) -> None:
+    ledger = Ledger(state)
+    with ledger.hold("dev", "r5"):
+        ledger.write("r5", "dev", Event.STARTED, nodes={}, by="night", release="")
+        ledger.outcome("r5", "dev", "chain-rollout", Result(Outcome.UNCHANGED, "as it was", content=NEW), **facts)
+        ledger.write("r5", "dev", Event.ENDED, success=True, sentence="nothing changed in 1 nodes.")
+    assert told in said(state, "explain", "dev.chain.mystira.app")[1]
+    assert asked(state, "history", "dev")[0]["ways"] == {facts["way"]: 1}
+    assert counted in said(state, "history", "dev")[1]
+
+
 def test_releases_are_listed_with_where_they_were_proven(state: Path) -> None:
     found = asked(state, "releases")
     assert list(found) == [release(NEW).id, release(OLD).id]

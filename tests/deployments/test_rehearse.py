@@ -1,5 +1,6 @@
 """`make rehearse` as a person uses it: from an empty cloud, without Prefect, with a folder to look into afterwards."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from workspace import history
+from workspace.ledger import Event, Ledger
+from workspace.rehearsal import written
 
 import deployments
 from deployments import processes
@@ -19,7 +23,7 @@ def rehearse(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # nothing of the machine may be needed: no Docker, no Prefect server
     environment = {**os.environ, "MYSTIRA_STATE": str(state), "DOCKER_HOST": "tcp://127.0.0.1:1", "PREFECT_API_URL": ""}
     return subprocess.run(
-        command, env=environment, cwd=deployments.SOURCES, capture_output=True, text=True, timeout=200, check=False
+        command, env=environment, cwd=deployments.SOURCES, capture_output=True, text=True, timeout=450, check=False
     )
 
 
@@ -35,6 +39,37 @@ def test_the_world_is_promoted_told_by_stage_and_left_to_be_looked_into(tmp_path
     again = rehearse(tmp_path, "promote", "--environment", "world", "--again", "--nodes")
     assert "promote/world: nothing changed in 4 nodes." in again.stdout
     assert re.search(r"^ delegation +unchanged", again.stdout, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_promotion_that_changes_nothing_writes_nothing_and_skips_every_node(tmp_path: Path) -> None:
+    first = rehearse(tmp_path, "promote")
+    assert first.returncode == 0, first.stdout + first.stderr
+    folder = tmp_path / "rehearse/rehearsal"
+    before, states = written.writes(folder), serials(folder)
+    assert {each.to for each in before} >= {written.MANAGER, written.CLUSTER, written.REGISTRY, written.TERRAFORM}
+    assert states
+
+    again = rehearse(tmp_path, "promote", "--environment", "dev", "--environment", "staging", "--again")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert written.writes(folder, len(before)) == ()
+    assert serials(folder) == states
+    assert again.stdout.count("50 of 50 nodes were skipped") == 2
+    assert "Requests to change something: 0." in again.stdout
+
+    ledger = Ledger(tmp_path / "rehearse/runs")
+    for environment in ("dev", "staging"):
+        last = history.runs(ledger, environment)[0]
+        assert (last.ways, last.outcomes) == ({"skipped": 50}, {"unchanged": 50})
+        entries = ledger.after(0, environment, last.run)
+        assert not [each for each in entries if each.event in (Event.INTENT, Event.EFFECT)]
+
+
+def serials(folder: Path) -> dict[str, tuple[str, int]]:
+    """Line and number of every Terraform state."""
+    states = {str(file.relative_to(folder)): json.loads(file.read_text()) for file in folder.rglob("*.tfstate")}
+    return {name: (state["lineage"], state["serial"]) for name, state in states.items()}
 
 
 def test_an_unknown_fault_or_environment_is_refused_in_a_sentence(tmp_path: Path) -> None:

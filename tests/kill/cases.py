@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import victim
@@ -255,19 +256,16 @@ def standing(state: Path) -> Iterator[Place]:
         yield Place(state)
 
 
-class _Timed:
+def _timed(kind: Any, seconds: dict[str, float]) -> Any:
     """A kind that notes how long each of its effects took."""
 
-    def __init__(self, kind: Any, seconds: dict[str, float]) -> None:
-        self._kind, self._seconds = kind, seconds
-        self.preview, self.verify = kind.preview, kind.verify
-        self.HOLDS_ITSELF = getattr(kind, "HOLDS_ITSELF", False)
-
-    def apply(self, work: Work, preview: Preview, outside: Any) -> Result:
+    def apply(work: Work, preview: Preview, outside: Any) -> Result:
         began = time.monotonic()
-        done: Result = self._kind.apply(work, preview, outside)
-        self._seconds[work.node.id] = time.monotonic() - began
+        done: Result = kind.apply(work, preview, outside)
+        seconds[work.node.id] = time.monotonic() - began
         return done
+
+    return SimpleNamespace(**{**vars(kind), "apply": apply})
 
 
 @contextlib.contextmanager
@@ -275,7 +273,7 @@ def timed() -> Iterator[dict[str, float]]:
     """How long the effect of each node takes that is promoted within the block, in seconds."""
     seconds: dict[str, float] = {}
     table = kinds.TABLE
-    kinds.TABLE = {kind: _Timed(module, seconds) for kind, module in table.items()}  # type: ignore[misc]
+    kinds.TABLE = {kind: _timed(module, seconds) for kind, module in table.items()}  # type: ignore[misc]
     try:
         yield seconds
     finally:

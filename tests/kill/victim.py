@@ -10,6 +10,7 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from workspace import kinds, promotion, scheduler
@@ -28,37 +29,26 @@ POINTS = (BEFORE, DURING, AFTER, UNRECORDED)
 BY = "the kill matrix"
 
 
-class Lethal:
+def lethal(kind: Any, point: str, seconds: float, outlived: Path) -> Any:
     """A kind that does what the real one does, and dies on the way; `outlived` is made where an effect was over."""
 
-    def __init__(self, kind: Any, point: str, seconds: float, outlived: Path) -> None:
-        self._kind, self._point, self._seconds, self._outlived = kind, point, seconds, outlived
-        self.HOLDS_ITSELF = getattr(kind, "HOLDS_ITSELF", False)
-
-    def preview(self, work: Work, outside: Any) -> Preview:
-        found: Preview = self._kind.preview(work, outside)
-        return found
-
-    def apply(self, work: Work, preview: Preview, outside: Any) -> Result:
+    def apply(work: Work, preview: Preview, outside: Any) -> Result:
         if preview.is_empty:
-            done: Result = self._kind.apply(work, preview, outside)
-            return done
-        if self._point == BEFORE:
+            return kind.apply(work, preview, outside)  # type: ignore[no-any-return]
+        if point == BEFORE:
             die()
-        if self._point == DURING:
+        if point == DURING:
             # An effect that was quicker than that has happened, and was not recorded.
-            threading.Timer(self._seconds, die).start()
-            self._kind.apply(work, preview, outside)
-            self._outlived.touch()
+            threading.Timer(seconds, die).start()
+            kind.apply(work, preview, outside)
+            outlived.touch()
             die()
-        done = self._kind.apply(work, preview, outside)
-        if self._point == AFTER:
+        done: Result = kind.apply(work, preview, outside)
+        if point == AFTER:
             die()
         return done
 
-    def verify(self, work: Work, result: Result, outside: Any) -> Result:
-        found: Result = self._kind.verify(work, result, outside)
-        return found
+    return SimpleNamespace(**{**vars(kind), "apply": apply})
 
 
 class Forgetful(Ledger):
@@ -87,7 +77,7 @@ def main(
     if before:
         promote(state, environment, f"{run}-before", before)
     outlived = state / f"{run}.outlived"
-    kinds.TABLE = {kind: Lethal(module, point, seconds, outlived) for kind, module in kinds.TABLE.items()}  # type: ignore[misc]
+    kinds.TABLE = {kind: lethal(module, point, seconds, outlived) for kind, module in kinds.TABLE.items()}  # type: ignore[misc]
     if point == UNRECORDED:
         promotion.Ledger = Forgetful  # type: ignore[misc]
     promote(state, environment, run, {node})

@@ -9,9 +9,9 @@ from workspace.environment import Environment
 from workspace.errors import Broken, Unsettled
 from workspace.kinds import certificate
 from workspace.node import Kind, Node, Stage
-from workspace.work import Certainty, Outcome, Preview, Work
+from workspace.work import Certainty, Outcome, Preview, Result, Work
 
-READY = {"conditions": [{"type": "Ready", "status": "True"}], "notAfter": "2027-02-01T00:00:00Z"}
+READY = {"conditions": [{"type": "Ready", "status": "True"}], "notAfter": "2097-02-01T00:00:00Z"}
 ISSUING = {"conditions": [{"type": "Issuing", "status": "True", "reason": "DoesNotExist"}]}
 
 
@@ -55,12 +55,19 @@ def work() -> Work:
     return Work(node, Environment("dev"), settings, Path("/nowhere"), Path("/nowhere"))
 
 
+def test_a_certificate_whose_time_is_over_is_not_believed_to_be_ready() -> None:
+    outside = around(Cluster(made({**READY, "notAfter": "2020-02-01T00:00:00Z"})))
+    assert certificate.preview(work(), outside).changes == ("wait for Certificate shop/web-tls",)
+    with pytest.raises(Unsettled, match="ended at 2020-02-01T00:00:00Z and cert-manager did not renew it"):
+        certificate.verify(work(), Result(Outcome.UNCHANGED), outside)
+
+
 def test_a_ready_certificate_changes_nothing() -> None:
     outside = around(Cluster(made(READY)))
     assert certificate.preview(work(), outside).is_empty
     done = certificate.apply(work(), Preview(), outside)
     assert done.outcome is Outcome.UNCHANGED
-    assert done.gives == {"secret": "web-tls", "hosts": ["web.example"], "not_after": "2027-02-01T00:00:00Z"}
+    assert done.gives == {"secret": "web-tls", "hosts": ["web.example"], "not_after": "2097-02-01T00:00:00Z"}
 
 
 def test_a_certificate_on_its_way_is_waited_for() -> None:

@@ -143,9 +143,22 @@ def test_a_plan_that_was_applied_before_changes_nothing(work: Work) -> None:
     assert (result.outcome, result.gives) == (Outcome.UNCHANGED, {"zone": "example.test"})
 
 
-def test_with_nothing_to_change_the_outputs_are_given_all_the_same(work: Work) -> None:
-    result = stack.apply(work, Preview(), Outside(ToldStack()))
+def test_with_nothing_to_change_nothing_is_applied_and_the_outputs_are_given_all_the_same(work: Work) -> None:
+    told = ToldStack()
+    outside = Outside(told)
+    result = stack.verify(work, stack.apply(work, Preview(), outside), outside)
     assert (result.outcome, result.gives) == (Outcome.UNCHANGED, {"zone": "example.test"})
+    assert all(isinstance(each, dict) for each in told.asked), "no plan was applied"
+
+
+def test_a_stack_is_made_from_its_files_and_the_engine(work: Work) -> None:
+    outside = Outside(ToldStack())
+    before = stack.reads(work, Preview(), outside)
+    assert before["terraform"] == "Terraform 1.11.4"
+    assert stack.reads(work, SOMETHING, outside) == before, "which plan was saved says nothing of the inputs"
+    file = work.sources / "infra/terraform/stacks/network/main.tf"
+    file.write_text(file.read_text() + "# another\n")
+    assert stack.reads(work, Preview(), outside)["definitions"] != before["definitions"]
 
 
 def test_what_was_not_previewed_is_refused(work: Work) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from workspace.clients.arm import Arm as Client
+from workspace.clients.arm import Change, ChangeKind, WhatIf
 from workspace.clients.credentials import credential
 from workspace.environment import Environment
 from workspace.errors import Broken, Refused
@@ -161,6 +162,41 @@ def test_what_drifted_is_previewed_and_put_right(sources: Path, outside: Outside
     put_right = outside.cloud.get(STORE)
     assert put_right is not None
     assert put_right["sku"]["name"] == "Standard_LRS"
+
+
+class Doubting:
+    """Azure that cannot compare one thing."""
+
+    def __init__(self, arm: Any) -> None:
+        self.arm = self
+        self._arm = arm
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._arm, name)
+
+    def what_if(self, *asked: Any) -> WhatIf:
+        return WhatIf((Change(ChangeKind.UNCERTAIN, STORE, reason="cannot be compared"),))
+
+
+def test_what_azure_cannot_compare_is_a_doubt_once_it_is_deployed(sources: Path, outside: Outside) -> None:
+    outside.arm.ensure_group("g1", "eastus", {})
+    doubting = Doubting(outside.arm)
+    before = template.preview(work(sources), doubting)
+    assert (before.only_doubts, before.changes[-1].startswith("deploy app-base-")) == (False, True)
+    applied(work(sources), outside)
+    after = template.preview(work(sources), doubting)
+    assert (after.only_doubts, after.is_empty, len(after.changes)) == (True, False, 1)
+
+
+def test_a_template_is_made_from_its_content_and_its_parameters(sources: Path, outside: Outside) -> None:
+    def read(**settings: Any) -> Any:
+        asked = work(sources, **settings)
+        return template.reads(asked, template.preview(asked, outside), outside)
+
+    before = read()
+    assert read(parameters={"size": "Premium_LRS"}) != before
+    applied(work(sources), outside)
+    assert read() == before
 
 
 def test_a_changed_parameter_is_a_change_even_where_no_resource_would_change(sources: Path, outside: Outside) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from workspace.environment import Environment
-from workspace.errors import Broken, Unsettled
+from workspace.errors import Broken, Overdue, Unsettled, WorkspaceError
 from workspace.execution import Execution, relocated
-from workspace.ledger import Event, Ledger
+from workspace.ledger import Entry, Event, Ledger
 from workspace.node import Kind, Node, Output, Stage
 from workspace.plan import draw
 from workspace.work import Certainty, Outcome, Preview, Result, Work
@@ -18,16 +18,23 @@ class Things:
     """A made-up kind: things in a dictionary, wanted by settings."""
 
     def __init__(self, things: dict[str, Any]) -> None:
-        self.things, self.previewed, self.written = things, 0, 0
+        self.things, self.previewed, self.written, self.applied, self.verified = things, 0, 0, 0, 0
+        self.content = ""
+        self.refusals: list[WorkspaceError] = []
 
     def preview(self, work: Work, outside: Any) -> Preview:
         self.previewed += 1
         if "explode" in work.settings:
             raise ValueError("hunter2")
         same = self.things.get(work.node.id) == work.settings["want"]
-        return Preview(() if same else (f"set {work.node.id}",))
+        certainty = Certainty(work.settings.get("certainty", "exact"))
+        always = bool(work.settings.get("always"))
+        if same and "doubt" in work.settings:
+            return Preview((f"perhaps {work.node.id}",), Certainty.UNCERTAIN, only_doubts=True)
+        return Preview(() if same and not always else (f"set {work.node.id}",), certainty, always=always)
 
     def apply(self, work: Work, preview: Preview, outside: Any) -> Result:
+        self.applied += 1
         gives = {"value": work.settings["want"]}
         if preview.is_empty:
             return Result(Outcome.UNCHANGED, "is so already", gives)
@@ -35,7 +42,13 @@ class Things:
         self.things[work.node.id] = work.settings["want"]
         return Result(Outcome.CHANGED, "set", gives, content=f"c-{work.settings['want']}")
 
+    def reads(self, work: Work, preview: Preview, outside: Any) -> Mapping[str, str]:
+        return {"definition": self.content}
+
     def verify(self, work: Work, result: Result, outside: Any) -> Result:
+        self.verified += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
         if work.settings.get("ready", True):
             return result
         raise Unsettled(f"{work.node.id} is not ready")
@@ -116,6 +129,199 @@ def test_a_release_is_what_images_and_packages_became(tmp_path: Path) -> None:
     run = Execution(plan, run="r", outside=None, ledger=Ledger(tmp_path), kinds=kinds, sources=tmp_path, state=tmp_path)
     run.apply("web-image")
     assert run.parts == {"web-image": "c-3"}
+
+
+# ---- what is skipped, and what is not
+
+
+def outcome_of(folder: Path, name: str = "a") -> Entry:
+    """The last outcome of a node."""
+    return [each for each in Ledger(folder).after(0) if each.event is Event.OUTCOME and each.node == name][-1]
+
+
+def events_of(folder: Path, after: int) -> list[Event]:
+    return [each.event for each in Ledger(folder).after(after) if each.event is not Event.PROGRESS]
+
+
+def test_a_node_is_skipped_when_inputs_and_reality_are_those_of_its_last_success(tmp_path: Path) -> None:
+    kind = Things({})
+    execution([thing("a", 1)], kind, tmp_path).apply("a")
+    first = outcome_of(tmp_path)
+    for _ in range(2):
+        applied, verified, last = kind.applied, kind.verified, Ledger(tmp_path).last_number("dev")
+        result = execution([thing("a", 1)], kind, tmp_path).apply("a")
+        assert (result.outcome, result.gives, result.content) == (Outcome.UNCHANGED, {"value": 1}, "c-1")
+        assert (kind.applied, kind.verified) == (applied, verified + 1), "reality is asked, nothing is applied"
+        body = outcome_of(tmp_path).body
+        assert (body["way"], body["relies_on"], body["inputs"]) == ("skipped", first.number, first.body["inputs"])
+        assert events_of(tmp_path, last) == [Event.OUTCOME]
+
+
+def again(folder: Path, kind: Things, *nodes: Node) -> Mapping[str, Any]:
+    """What the next run records of `a`."""
+    run = execution(list(nodes) or [thing("a", 1)], kind, folder)
+    for name in run.plan.order:
+        run.apply(name)
+    return outcome_of(folder).body
+
+
+def test_other_inputs_that_reality_matches_are_applied_and_say_so(tmp_path: Path) -> None:
+    kind = Things({"a": 1})
+    again(tmp_path, kind)
+    kind.content = "another definition"
+    applied = kind.applied
+    body = again(tmp_path, kind)
+    assert (body["way"], body["outcome"], kind.applied) == ("matched", "unchanged", applied + 1)
+    assert again(tmp_path, kind, thing("a", 1, colour="blue"))["way"] == "matched"
+    assert again(tmp_path, kind, thing("a", 1, colour="blue"))["way"] == "skipped"
+
+
+def test_how_long_a_node_waits_is_no_input(tmp_path: Path) -> None:
+    kind = Things({"a": 1})
+    again(tmp_path, kind)
+    assert again(tmp_path, kind, thing("a", 1, deadline_seconds=5))["way"] == "skipped"
+
+
+def test_what_somebody_changed_with_the_same_inputs_is_drift_and_is_said(tmp_path: Path) -> None:
+    kind = Things({})
+    again(tmp_path, kind)
+    since = outcome_of(tmp_path)
+    kind.things["a"] = 7
+    said: list[str] = []
+    execution([thing("a", 1)], kind, tmp_path).apply("a", said.append)
+    body = outcome_of(tmp_path).body
+    assert (body["way"], body["outcome"]) == ("corrected", "changed")
+    assert body["drift"] == {"since": {"entry": since.number, "at": since.at, "run": "r"}, "changes": ["set a"]}
+    assert said == [f"changed outside since {since.at} (entry {since.number}, run r), with the same inputs: set a"]
+
+
+@pytest.mark.parametrize("settings", [{"always": True}, {"certainty": "uncertain"}])
+def test_what_is_done_each_time_or_cannot_be_compared_is_no_drift(tmp_path: Path, settings: dict[str, Any]) -> None:
+    kind = Things({})
+    for _ in range(2):
+        assert again(tmp_path, kind, thing("a", 1, **settings))["way"] == "applied"
+
+
+def test_what_cannot_be_compared_is_skipped_with_its_doubts_told(tmp_path: Path) -> None:
+    kind = Things({})
+    again(tmp_path, kind, thing("a", 1, doubt=True))
+    last = Ledger(tmp_path).last_number("dev")
+    body = again(tmp_path, kind, thing("a", 1, doubt=True))
+    assert (body["way"], body["doubts"], events_of(tmp_path, last)) == ("skipped", ["perhaps a"], [Event.OUTCOME])
+    assert body["detail"].endswith("; 1 things could not be compared")
+
+
+def test_what_a_need_changed_is_no_drift(tmp_path: Path) -> None:
+    kind = Things({})
+    needing = Node("a", Kind.PAUSE, Stage.IMAGES, frozenset({"b"}), {"want": 1})
+    again(tmp_path, kind, thing("b", 1), needing)
+    kind.things["a"] = 7
+    assert again(tmp_path, kind, thing("b", 2), needing)["way"] == "applied"
+    kind.things["a"] = 7
+    assert again(tmp_path, kind, thing("b", 2), needing)["way"] == "corrected"
+
+
+@pytest.mark.parametrize("error", [Broken("no"), Unsettled("not yet")])
+def test_a_failure_is_never_relied_on(tmp_path: Path, error: WorkspaceError) -> None:
+    kind = Things({"a": 1})
+    again(tmp_path, kind)
+    execution([thing("a", 1)], kind, tmp_path).fail("a", error)
+    assert again(tmp_path, kind)["way"] == "matched"
+    assert again(tmp_path, kind)["way"] == "skipped"
+
+
+def test_a_node_that_was_blocked_since_may_be_skipped(tmp_path: Path) -> None:
+    kind = Things({"a": 1})
+    needing = Node("a", Kind.PAUSE, Stage.IMAGES, frozenset({"b"}), {"want": 1})
+    again(tmp_path, kind, thing("b", 1), needing)
+    run = execution([thing("b", 1), needing], kind, tmp_path)
+    run.fail("b", Broken("no"))
+    run.block("a")
+    assert again(tmp_path, kind, thing("b", 1), needing)["way"] == "skipped"
+
+
+def test_a_probe_that_disagrees_is_not_skipped(tmp_path: Path) -> None:
+    kind = Things({"a": 1})
+    again(tmp_path, kind)
+    applied = kind.applied
+    kind.refusals = [Broken("it serves something else")]
+    said: list[str] = []
+    execution([thing("a", 1)], kind, tmp_path).apply("a", said.append)
+    body = outcome_of(tmp_path).body
+    assert (body["way"], kind.applied, "relies_on" in body) == ("matched", applied + 1, False)
+    assert said == ["is not as entry 1 left it: it serves something else"]
+
+
+def test_what_was_waited_for_in_vain_is_not_waited_for_twice(tmp_path: Path) -> None:
+    kind = Things({"a": 1})
+    again(tmp_path, kind)
+    verified = kind.verified
+    kind.refusals = [Overdue("not ready after 600 s")]
+    run = execution([thing("a", 1)], kind, tmp_path)
+    with pytest.raises(Overdue):
+        run.apply("a")
+    run.fail("a", Overdue("not ready after 600 s"))
+    body = outcome_of(tmp_path).body
+    assert (kind.verified, body["outcome"], "way" in body) == (verified + 1, "unknown", False)
+
+
+# ---- intent, effect, outcome
+
+
+def test_the_effect_is_recorded_between_intent_and_outcome(tmp_path: Path) -> None:
+    execution([thing("a", 1)], Things({}), tmp_path).apply("a")
+    assert events_of(tmp_path, 0) == [Event.INTENT, Event.EFFECT, Event.OUTCOME]
+    assert Ledger(tmp_path).after(0)[1].body == {"content": "c-1", "detail": "set", "by": "this run"}
+    assert outcome_of(tmp_path).body["way"] == "applied"
+
+
+def left_half_done(folder: Path, run: str = "dead") -> Entry:
+    """An intent whose run died."""
+    Ledger(folder).write(run, "dev", Event.INTENT, "a", changes=["set a"])
+    return Ledger(folder).after(0)[-1]
+
+
+@pytest.mark.parametrize(
+    ("there", "way", "by", "found"),
+    [(1, "adopted", "found done", "found done"), (0, "completed", "this run", "still to do: set a")],
+)
+def test_what_was_left_half_done_is_looked_at_and_adopted_or_completed(
+    tmp_path: Path, there: int, way: str, by: str, found: str
+) -> None:
+    kind = Things({"a": 1})
+    again(tmp_path, kind)
+    intent = left_half_done(tmp_path)
+    kind.things["a"] = there
+    said: list[str] = []
+    execution([thing("a", 1)], kind, tmp_path).apply("a", said.append)
+    body = outcome_of(tmp_path).body
+    assert (body["way"], body["half_done"]) == (way, {"entry": intent.number, "at": intent.at, "run": "dead"})
+    assert said == [f"half-done since {intent.at}, run dead (set a): {found}"]
+    (effect,) = [each for each in Ledger(tmp_path).after(intent.number) if each.event is Event.EFFECT]
+    assert effect.body["by"] == by
+    assert again(tmp_path, kind)["way"] == "skipped"
+
+
+def test_a_second_try_of_this_run_does_not_call_its_own_step_half_done(tmp_path: Path) -> None:
+    kind = Things({})
+    kind.refusals = [Unsettled("not yet")]
+    run = execution([thing("a", 1)], kind, tmp_path)
+    with pytest.raises(Unsettled):
+        run.apply("a")
+    run.apply("a")
+    assert events_of(tmp_path, 0) == [Event.INTENT, Event.EFFECT, Event.OUTCOME]
+    body = outcome_of(tmp_path).body
+    assert (body["way"], "half_done" in body, kind.applied) == ("applied", False, 2)
+
+
+def test_a_step_that_failed_has_no_effect_recorded(tmp_path: Path) -> None:
+    kind = Things({})
+    kind.refusals = [Broken("no")]
+    run = execution([thing("a", 1)], kind, tmp_path)
+    with pytest.raises(Broken):
+        run.apply("a")
+    run.fail("a", Broken("no"))
+    assert events_of(tmp_path, 0) == [Event.INTENT, Event.OUTCOME]
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,6 @@ def test_many_at_once_never_hold_it_together(store: Folder) -> None:
 
 def test_a_process_knows_itself_to_be_alive_and_a_number_used_again_to_be_another() -> None:
     me = {"host": lease._host(), "process": os.getpid(), "began": lease.began(os.getpid())}
-    assert not lease._is_dead(me)
-    assert lease._is_dead({**me, "began": "1"})
-    assert not lease._is_dead({**me, "began": "1", "host": "elsewhere"}), "of another machine nothing is certain"
+    assert not lease.is_dead(me)
+    assert lease.is_dead({**me, "began": "1"})
+    assert not lease.is_dead({**me, "began": "1", "host": "elsewhere"}), "of another machine nothing is certain"

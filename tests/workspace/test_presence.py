@@ -111,9 +111,9 @@ def test_everything_that_is_missing_is_named_in_one_sentence_with_what_to_do(sce
     assert release is not None
     assert str(told.value) == (
         f"Release {release.id} cannot be carried to staging, and nothing was touched, because this is missing: "
-        f"package app {scene.sha256} (the package store at {scene.store} holds no {scene.sha256}: build it where it is built first); web@{scene.digest} in "
-        f"registry.test. Bring it back, or run promote/dev again to make a release that is whole, or promote an "
-        f"earlier one by name."
+        f"package app {scene.sha256} (the package store at {scene.store} holds no {scene.sha256}: build it where it is "
+        f"built first); web@{scene.digest} in registry.test. Bring it back, or run promote/dev again to make a release "
+        f"that is whole, or promote an earlier one by name."
     )
 
 
@@ -133,11 +133,11 @@ def test_a_registry_that_cannot_answer_now_is_asked_again_and_then_not_taken_for
 
     scene.outside.registry = Registry("http://registry.test", transport=httpx.MockTransport(answer))
     said: list[str] = []
-    assert presence.complete(scene.plan(), scene.outside, lambda: KEPT, (0.0, 0.0), said.append) == KEPT
+    presence.require(scene.plan(), scene.outside, (0.0, 0.0), said.append)
     assert len(said) == 2
     asked.clear()
     with pytest.raises(Unsettled):
-        presence.complete(scene.plan(), scene.outside, lambda: KEPT, (0.0,), said.append)
+        presence.require(scene.plan(), scene.outside, (0.0,), said.append)
 
 
 def test_where_nothing_is_carried_nothing_is_looked_for(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 The Certificate itself belongs to the gateway's overlay; here it is only waited for, once its host resolves.
 """
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ _DEADLINE_SECONDS = 600
 def preview(work: Work, outside: Any) -> Preview:
     """Nothing when the certificate is Ready; else that it is waited for."""
     live = _read(work, outside)
-    if live is not None and readiness.verdict(live).is_ready:
+    if live is not None and readiness.verdict(live).is_ready and not _is_over(live):
         return Preview()
     certainty = Certainty.EXACT if live is not None else Certainty.DEFERRED
     return Preview((f"wait for {_name(work)}",), certainty)
@@ -47,7 +48,15 @@ def verify(work: Work, result: Result, outside: Any) -> Result:
     verdict = readiness.verdict(live)
     if not verdict.is_ready:
         raise Unsettled(f"{_name(work)} is not Ready: {verdict.reason}")
+    if _is_over(live):
+        raise Unsettled(f"{_name(work)} ended at {live['status']['notAfter']} and cert-manager did not renew it")
     return Result(result.outcome, result.detail, _gives(live))
+
+
+def _is_over(live: Mapping[str, Any]) -> bool:
+    """Whether its time is over, whatever a controller that is away said last."""
+    end = str((live.get("status") or {}).get("notAfter") or "")
+    return bool(end) and datetime.datetime.fromisoformat(end) <= datetime.datetime.now(datetime.UTC)
 
 
 def _cluster(work: Work, outside: Any) -> Any:

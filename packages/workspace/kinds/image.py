@@ -48,7 +48,7 @@ def preview(work: Work, outside: Outside, /) -> Preview:
     digest = _built(work, outside, fingerprint)
     if digest is None or _is_fresh(work):
         changes = (f"build {_repository(work)}:{_input_tag(work, fingerprint)}", _tagging(work))
-        return Preview(changes, plan=fingerprint)
+        return Preview(changes, plan=fingerprint, always=_is_fresh(work))
     return Preview(() if _is_tagged(work, outside, digest) else (_tagging(work),), plan=fingerprint)
 
 
@@ -70,6 +70,11 @@ def apply(work: Work, preview: Preview, outside: Outside, /) -> Result:
         digest = _push(work, outside, reference, fingerprint)
         is_new = _put_tag(work, outside, digest) or digest != before
     return _result(work, outside, digest, f"was built by {outside.engine.describe()}", is_new=is_new)
+
+
+def reads(work: Work, preview: Preview, outside: Outside, /) -> Mapping[str, str]:
+    """What goes into the image, or the digest that is carried."""
+    return {"content": preview.plan}
 
 
 def verify(work: Work, result: Result, outside: Outside, /) -> Result:

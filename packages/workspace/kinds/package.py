@@ -49,6 +49,11 @@ def apply(work: Work, preview: Preview, outside: Outside, /) -> Result:
     return _result(work, sha256, Outcome.CHANGED, f"was stored ({size / 1024:.0f} KiB)")
 
 
+def reads(work: Work, preview: Preview, outside: Outside, /) -> Mapping[str, str]:
+    """The bytes of the package."""
+    return {"content": preview.plan}
+
+
 def verify(work: Work, result: Result, outside: Outside, /) -> Result:
     """The store gives these very bytes back; raises when it does not."""
     outside.packages.path(result.content)

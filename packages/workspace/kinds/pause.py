@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def preview(work: Work, outside: "Outside") -> Preview:
     """A pause always happens, so it is always previewed as one change."""
-    return Preview(changes=(f"pause {work.settings['seconds']} s",))
+    return Preview(changes=(f"pause {work.settings['seconds']} s",), always=True)
 
 
 def apply(work: Work, preview: Preview, outside: "Outside") -> Result:

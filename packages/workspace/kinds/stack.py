@@ -5,25 +5,28 @@ Optional: `adopts`, ids by address of what may exist already: what the plan woul
 instead. In those ids `{subscription}` stands for the variable `subscription_id`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from workspace.errors import Broken, Refused
-from workspace.work import Certainty, Outcome, Preview, Result, Work
+from workspace import definitions
+from workspace.errors import Broken, Refused, Unsettled
+from workspace.work import Certainty, HeldLock, Outcome, Preview, Result, Work
 
 if TYPE_CHECKING:
-    from workspace.clients.terraform import Applied, Outputs, PlanSummary, Stack
+    from workspace.clients.terraform import Applied, PlanSummary, Stack
 
 DEFINITIONS = "infra/terraform"
 """Where the definitions are, below the checkout; stacks are in its folder `stacks`, what they share beside it."""
 
 _PREFIX = "sha256:"
 
+T = TypeVar("T")
+
 
 def preview(work: Work, outside: Any) -> Preview:
     """Plan; the plan is saved in the node's directory and the preview names it by its digest."""
-    summary = _stack(work, outside).plan()
+    summary = _unlocked(work, _stack(work, outside), lambda stack: stack.plan())
     found = _existing(work, outside, summary.creates)
     if found:
         work.say(f"takes over what exists already: {', '.join(sorted(found))}")
@@ -41,29 +44,49 @@ def preview(work: Work, outside: Any) -> Preview:
 
 
 def apply(work: Work, preview: Preview, outside: Any) -> Result:
-    """Apply exactly the previewed plan; with nothing to change, only read the outputs."""
+    """Apply exactly the previewed plan; with nothing to change there is nothing to do."""
     stack = _stack(work, outside)
     if preview.is_empty:
-        return _unchanged(stack.outputs())
+        return Result(Outcome.UNCHANGED, "had nothing to change")
     if not preview.plan.startswith(_PREFIX):
         raise Refused(f"{work.node.id} was not previewed: a stack is applied only from the plan that was shown.")
-    applied = stack.apply(preview.plan.removeprefix(_PREFIX))
+    applied = _unlocked(work, stack, lambda stack: stack.apply(preview.plan.removeprefix(_PREFIX)))
     if applied.again:
-        return _unchanged(applied.outputs)
+        return Result(Outcome.UNCHANGED, "had been applied before", gives=dict(applied.outputs.values))
     _require_passed(work, applied.failed_checks)
     return Result(Outcome.CHANGED, _detail(work, outside, applied), gives=dict(applied.outputs.values))
 
 
+def reads(work: Work, preview: Preview, outside: Any) -> Mapping[str, str]:
+    """The stack's files with their modules and providers, and the engine that reads them."""
+    defined = definitions.stack(work.definitions, str(work.settings["root"]))
+    return {"definitions": defined, "terraform": str(outside.terraform.version())}
+
+
 def verify(work: Work, result: Result, outside: Any) -> Result:
     """The result with the outputs as the state has them now; nothing sensitive among them."""
-    if result.outcome is Outcome.UNCHANGED:
-        return result
     return replace(result, gives=dict(_stack(work, outside).outputs().values))
 
 
 def lineage(work: Work, outside: Any) -> str:
     """Which line of states the stack is in, as its backend says now; empty where there is no state."""
     return _stack(work, outside).lineage()
+
+
+def _unlocked(work: Work, stack: "Stack", step: Callable[["Stack"], T]) -> T:
+    """What the step gives; a lock that a dead run of ours left is broken first, every other one is left alone."""
+    from workspace.clients.terraform import Locked
+
+    try:
+        return step(stack)
+    except Locked as error:
+        lock = HeldLock(error.lock.id, error.lock.who, error.lock.created, error.lock.operation)
+        verdict = work.judge_lock(lock)
+        if not verdict.may_break:
+            raise (Unsettled(f"{error} {verdict.reason}") if verdict.reason else error) from error
+    work.say(f"breaks the lock {lock.id} of {lock.who}: {verdict.reason}")
+    stack.force_unlock(lock.id)
+    return step(stack)
 
 
 def _existing(work: Work, outside: Any, creates: Iterable[str]) -> dict[str, str]:
@@ -100,10 +123,6 @@ def _say_drift(work: Work, summary: "PlanSummary") -> None:
 
 def _certainty(summary: "PlanSummary") -> Certainty:
     return Certainty.DEFERRED if summary.deferred else Certainty.EXACT
-
-
-def _unchanged(outputs: "Outputs") -> Result:
-    return Result(Outcome.UNCHANGED, "had nothing to change", gives=dict(outputs.values))
 
 
 def _detail(work: Work, outside: Any, applied: "Applied") -> str:

@@ -57,10 +57,11 @@ def preview(work: Work, outside: Any) -> Preview:
         return Preview(lines, Certainty.DEFERRED, plan=asked.name)
     seen = _what_if(asked, outside)
     lines = tuple(str(change) for change in (*seen.certain, *seen.uncertain))
-    if not seen.certain and not _is_deployed(asked, outside):
+    is_deployed = not seen.certain and bool(_is_deployed(asked, outside))
+    if not seen.certain and not is_deployed:
         lines = (*lines, f"deploy {asked.name}")
     certainty = Certainty.UNCERTAIN if seen.uncertain else Certainty.EXACT
-    return Preview(lines, certainty, seen.deletes, asked.name)
+    return Preview(lines, certainty, seen.deletes, asked.name, only_doubts=is_deployed and bool(seen.uncertain))
 
 
 def apply(work: Work, preview: Preview, outside: Any) -> Result:
@@ -80,6 +81,11 @@ def apply(work: Work, preview: Preview, outside: Any) -> Result:
     )
     detail = f"deployed {asked.name} to {asked.group}: {len(done.resources)} resources"
     return Result(Outcome.CHANGED, detail, _gives(asked, done), asked.content)
+
+
+def reads(work: Work, preview: Preview, outside: Any) -> Mapping[str, str]:
+    """The template with its parameters, secure ones by their fingerprint."""
+    return {"deployment": preview.plan}
 
 
 def verify(work: Work, result: Result, outside: Any) -> Result:

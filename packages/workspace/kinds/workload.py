@@ -42,6 +42,11 @@ def apply(work: Work, preview: Preview, outside: Any) -> Result:
     return Result(outcome, _told(objects, done, revived), _gives(work, objects), _content(work, content))
 
 
+def reads(work: Work, preview: Preview, outside: Any) -> Mapping[str, str]:
+    """The objects themselves, as the overlay renders them."""
+    return {"objects": preview.plan}
+
+
 def verify(work: Work, result: Result, outside: Any) -> Result:
     """Wait until everything is ready and runs the pinned digests; the result then knows the address, if any."""
     objects, cluster = _objects(work, outside), _cluster(work, outside)

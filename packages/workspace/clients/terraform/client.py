@@ -282,6 +282,14 @@ class Stack:
             self.plan_file.unlink(missing_ok=True)
             return Applied(_outputs(told.outputs), told.changed, failures.failed_checks(told.diagnostics))
 
+    def force_unlock(self, lock: str) -> None:
+        """Release the lock with exactly this id; broken, with what Terraform said, where that is not the lock's."""
+        with folders.alone(folders.private(self._work)):
+            done = self.run(["force-unlock", "-force", lock], guarded=True)
+        if done.code != 0:
+            said = " ".join(self.mask(done.complaint).split())[:300]
+            raise Broken(f"The lock {lock} of stack {self.name} could not be released: {said}")
+
     def outputs(self) -> Outputs:
         """The outputs as the state has them."""
         self.prepare_if_new()

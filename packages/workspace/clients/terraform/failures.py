@@ -8,6 +8,8 @@ from workspace.clients.terraform.events import Diagnostic
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 
 _LOCK = re.compile(r"^\s*(?P<name>ID|Path|Operation|Who|Version|Created|Info):[ \t]*(?P<value>.*)$", re.MULTILINE)
+# The http backend tells the id of the lock that is held, and then everything else of the lock it did not get.
+_LOCKED_ID_ALONE = re.compile(r"HTTP remote state already locked: ID=(?P<id>\S+)")
 _LOCKED = re.compile(r"acquiring the state lock|state (blob )?is already locked", re.IGNORECASE)
 _STALE = re.compile(
     r"saved plan is stale|plan (file )?(was|is) (created|not) .*(version|valid)|"
@@ -55,8 +57,18 @@ class StateLock:
         return f"{self.who or 'somebody'}{since} ({self.operation or 'unknown operation'}, lock {self.id or 'unknown'})"
 
 
+class Locked(Unsettled):
+    """The state is locked by somebody else."""
+
+    def __init__(self, sentence: str, lock: StateLock) -> None:
+        super().__init__(sentence)
+        self.lock = lock
+
+
 def state_lock(detail: str) -> StateLock:
     """The lock that the text of an error describes."""
+    if alone := _LOCKED_ID_ALONE.search(detail):
+        return StateLock(id=alone["id"])
     told = {found["name"].lower(): found["value"].strip() for found in _LOCK.finditer(detail)}
     return StateLock(**{name: told.get(name, "") for name in ("id", "path", "operation", "who", "created")})
 
@@ -85,7 +97,7 @@ def translate(stack: str, doing: str, errors: Sequence[Diagnostic], code: int, c
         return Broken(f"terraform {doing} of stack {stack} ended with exit code {code} and said: {said}")
     everything = "\n".join(f"{each.summary}\n{each.detail}" for each in errors)
     if _LOCKED.search(everything):
-        return Unsettled(_locked(stack, everything))
+        return Locked(_locked(stack, everything), state_lock(everything))
     if _STALE.search(everything):
         return Unsettled(f"The saved plan of stack {stack} is stale, its state changed meanwhile: plan it again.")
     told = _told(stack, doing, errors)
