@@ -18,9 +18,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from workspace import history
+from workspace.addresses import Addresses
 from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
 from workspace.ledger import Ledger
+from workspace.outside import Outside
+from workspace.store import Store
 from workspace.work import Outcome
 
 import deployments
@@ -31,7 +34,14 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 _APPS = {each.name for each in catalogue.APPS}
 
-State = Annotated[Path | None, typer.Option("--state", help="The folder of the ledger (`state` of the addresses).")]
+State = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        "--addresses",
+        help="The ledger's folder, or a file of addresses that may name a team's ledger.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -212,11 +222,24 @@ def _first_proofs(proofs: Sequence[Proof]) -> list[Proof]:
 def _asked(state: Path | None) -> Iterator[Ledger]:
     """The ledger that is asked; a failure ends the command with one sentence and a non-zero exit."""
     try:
-        with contextlib.closing(Ledger(_folder(state))) as ledger:
+        with contextlib.closing(Ledger(_where(state))) as ledger:
             yield ledger
     except WorkspaceError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), style="bold red")
         raise typer.Exit(1) from error
+
+
+def _where(state: Path | None) -> Path | Store:
+    """Where the ledger is: what an addresses file says, or a folder."""
+    if state is None or not state.is_file():
+        return _folder(state)
+    try:
+        addresses = Addresses.model_validate_json(state.read_text())
+    except (OSError, ValueError) as error:
+        # the cause may show what stands in the file
+        raise Refused(f"{state} holds no addresses of an environment ({type(error).__name__}); mend it.") from None
+    found: Path | Store = Outside(addresses).ledger
+    return found
 
 
 def _folder(state: Path | None) -> Path:

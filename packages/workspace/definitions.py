@@ -42,7 +42,7 @@ def digest_of(root: Path, folders: Iterable[str]) -> str:
     Left out is what tools leave behind: hidden files other than Terraform's lock file, caches, states.
     """
     total = hashlib.sha256()
-    for name, file in sorted(_files(root, folders)):
+    for name, file in sorted(files(root, folders)):
         total.update(f"{name}\0".encode())
         total.update(hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()
@@ -56,7 +56,7 @@ def keep(root: Path, folders: Sequence[str], store: Path) -> Kept:
         return Kept(target, digest, commit.of(root))
     store.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = store / f".{digest}.{uuid.uuid4().hex[:8]}"
-    for name, file in _files(root, folders):
+    for name, file in files(root, folders):
         copied = partial / name
         copied.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copy2(file, copied)
@@ -127,11 +127,12 @@ def _named(file: Path) -> Iterator[str]:
         yield from (each for each in entries if isinstance(each, str) and (file.parent / each).is_dir())
 
 
-def _files(root: Path, folders: Iterable[str]) -> Iterator[tuple[str, Path]]:
+def files(root: Path, folders: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """The files of these folders that count, each with its name below the root."""
     for folder in folders:
-        for place, names, files in os.walk(root / folder):
+        for place, names, found in os.walk(root / folder):
             names[:] = [name for name in names if not name.startswith(".") and name not in _NEVER]
-            for name in files:
+            for name in found:
                 if name == _LOCK_FILE or not (name.startswith(".") or name.endswith(_STATES)):
                     file = Path(place, name)
                     yield file.relative_to(root).as_posix(), file

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from workspace import carried, definitions, ending, kinds, patience, scheduler
+from workspace import archive, carried, definitions, ending, kinds, patience, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -84,13 +84,14 @@ def opened(
     says for whom. `narrow` may leave out nodes that were settled before.
     Refuses what `workspace.plan.draw` refuses, before anything is touched. Whatever ends it early is in the ledger.
     """
-    ledger = Ledger(addresses.state)
+    outside = Outside(addresses)
+    ledger = Ledger(outside.ledger)
     try:
         with ledger.hold(place.name, owner, say), _ending_told(ledger, run, place.name):
             plan = narrow(drawn(place, nodes, ledger, release))
             _refuse_unsettled(plan, ledger)
-            kept = _definitions(plan, sources, folders, addresses.state / "definitions")
-            with Outside(addresses) as outside:
+            kept = _definitions(plan, sources, folders, outside)
+            with outside:
                 yield Execution(
                     plan,
                     run=run,
@@ -114,9 +115,15 @@ def drawn(place: Environment, nodes: Iterable[Node], ledger: Ledger, release: st
     return draw(place, nodes, world, chosen)
 
 
-def _definitions(plan: Plan, sources: Path, folders: Sequence[str], store: Path) -> Kept:
+def _definitions(plan: Plan, sources: Path, folders: Sequence[str], outside: Outside) -> Kept:
+    store, shared = outside.addresses.state / "definitions", outside.definitions
     if plan.release is None:
-        return definitions.keep(sources, folders, store)
+        kept = definitions.keep(sources, folders, store)
+        if shared is not None:
+            archive.share(kept, shared)
+        return kept
+    if shared is not None:
+        archive.bring(plan.release.definitions, folders, store, shared)
     return definitions.kept(plan.release.definitions, folders, store, plan.release.built_in)
 
 

@@ -25,7 +25,7 @@ class BlobContents:
     @property
     def place(self) -> str:
         """The folder's address."""
-        return f"{self._container.place}/{self._folder}"
+        return f"{self._container.place}/{self._folder}".rstrip("/")
 
     def has(self, name: str) -> bool:
         """True when there is a file of that name; what is in it was not looked at."""
@@ -77,4 +77,4 @@ class BlobContents:
     def _blob(self, name: str) -> str:
         if not _NAME.fullmatch(name):
             raise Refused(f"{name!r} is no name of a file by content: letters, digits, '.', '_' and '-' make one")
-        return f"{self._folder}/{name}"
+        return f"{self._folder}/{name}" if self._folder else name
