@@ -87,6 +87,10 @@ evidence: $(READY) ## every suite on data of others, counted in one table   [wan
 conformance-azure: $(READY) ## our polling against Azure's own test server, our Azure against the real az; installs both once
 	@$(PYTHON) -m pytest -m conformance tests/conformance --timeout 900 --evidence=.evidence --opt-in
 
+.PHONY: conformance-blobs
+conformance-blobs: $(READY) ## a team's ledger against Azurite, Azure's storage emulator; installs it once
+	@$(PYTHON) -m pytest -m "" --timeout 900 tests/clients/test_blobs.py tests/workspace/test_store.py
+
 .PHONY: schema
 schema: $(READY) ## prove the rehearsal's azurerm schema against the wheel it is made from (45 MB)
 	@$(PYTHON) scripts/azurerm_schema.py --check

@@ -19,10 +19,13 @@ from rich.table import Table
 from rich.text import Text
 from workspace import held, history, pruning
 from workspace import pins as pinned
+from workspace.addresses import Addresses
 from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
 from workspace.lease import Someone, Standing
 from workspace.ledger import Ledger
+from workspace.outside import Outside
+from workspace.store import Store
 from workspace.work import Outcome, Way
 
 import deployments
@@ -35,10 +38,17 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 _TELLING = (Way.SKIPPED, Way.ADOPTED, Way.COMPLETED, Way.CORRECTED)
 _APPS = {each.name for each in catalogue.APPS}
 
-State = Annotated[Path | None, typer.Option("--state", help="The folder of the ledger (`state` of the addresses).")]
 Its = Annotated[str, typer.Argument(help="A release's id or the beginning of it, or the environment that proved it.")]
 In = Annotated[str, typer.Argument(help="The environment.")]
 Because = Annotated[str, typer.Option("--because", help="Why, for those who read it later.")]
+State = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        "--addresses",
+        help="The ledger's folder, or a file of addresses that may name a team's ledger.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -349,7 +359,7 @@ def _first_proofs(proofs: Sequence[Proof]) -> list[Proof]:
 def _asked(state: Path | None) -> Iterator[Ledger]:
     """The ledger that is asked; a failure ends the command with one sentence and a non-zero exit."""
     try:
-        with contextlib.closing(Ledger(_folder(state))) as ledger:
+        with contextlib.closing(Ledger(_where(state))) as ledger:
             yield ledger
     except WorkspaceError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), style="bold red")
@@ -362,6 +372,19 @@ def _alone(ledger: Ledger, environment: str) -> Iterator[None]:
     deployments.find(environment)
     with ledger.hold(environment, local.person(), console.print):
         yield
+
+
+def _where(state: Path | None) -> Path | Store:
+    """Where the ledger is: what an addresses file says, or a folder."""
+    if state is None or not state.is_file():
+        return _folder(state)
+    try:
+        addresses = Addresses.model_validate_json(state.read_text())
+    except (OSError, ValueError) as error:
+        # the cause may show what stands in the file
+        raise Refused(f"{state} holds no addresses of an environment ({type(error).__name__}); mend it.") from None
+    found: Path | Store = Outside(addresses).ledger
+    return found
 
 
 def _folder(state: Path | None) -> Path:

@@ -7,7 +7,7 @@ import pytest
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
 
-pytest_plugins = ["evidence", "exchanges"]
+pytest_plugins = ["evidence", "exchanges", "blobs"]
 
 _HERE = Path(__file__).parent
 

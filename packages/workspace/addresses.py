@@ -1,11 +1,12 @@
 """Where everything outside is: one value that makes a run real or a rehearsal."""
 
-import ipaddress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from workspace import blob_address
 
 _PUTS_A_PLUGIN_IN_PLACE = ("TF_REATTACH_PROVIDERS", "TF_CLI_CONFIG_FILE")
 
@@ -17,7 +18,7 @@ class Addresses(BaseModel):
     the site or vault. Durations are in seconds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     title: str = Field(default="Azure", description="What people see in results: Azure, or a rehearsal and its parts.")
     parts: dict[str, str] = Field(default_factory=dict, description="Which parts are real and which stand in, by name.")
@@ -56,7 +57,16 @@ class Addresses(BaseModel):
     terraform_environment: dict[str, str] = Field(default_factory=dict, description="Variables Terraform is handed.")
     programs: Path | None = Field(default=None, description="A folder searched before PATH (a rehearsal's bicep).")
     state: Path = Field(description="Ledger and work folders of this machine.")
-    packages: str = Field(default="", description="Where packages are kept by content; none: a folder under state.")
+    ledger: str = Field(
+        default="",
+        description="A team's ledger and kept definitions: https://ACCOUNT.blob.core.windows.net/CONTAINER, perhaps "
+        "with a folder in it; none: the folder state.",
+    )
+    packages: str = Field(
+        default="",
+        description="Where packages are kept by content: a folder, or a container as for the ledger; none: beside the "
+        "ledger.",
+    )
     sources: dict[str, str | dict[str, Any]] = Field(
         default_factory=dict, description="What a rehearsal uses in place of a source: another path, or whole settings."
     )
@@ -70,11 +80,25 @@ class Addresses(BaseModel):
     )
     deadlines: dict[str, float] = Field(default_factory=dict, description="The same for single nodes, by name.")
 
+    @field_validator("ledger")
+    @classmethod
+    def _is_a_container(cls, ledger: str) -> str:
+        if ledger:
+            blob_address.parse(ledger)
+        return ledger
+
+    @field_validator("packages")
+    @classmethod
+    def _is_a_folder_or_container(cls, packages: str) -> str:
+        if blob_address.is_blob_address(packages):
+            blob_address.parse(packages)
+        return packages
+
     @model_validator(mode="after")
     def _keeps_stand_ins_at_home(self) -> Self:
         """A plugin that stands in is for a rehearsal: with Azure's own address it would write states about nothing."""
         found = [name for name in _PUTS_A_PLUGIN_IN_PLACE if name in self.terraform_environment]
-        if found and not _is_loopback(urlsplit(self.resource_manager).hostname or ""):
+        if found and not blob_address.is_loopback(urlsplit(self.resource_manager).hostname or ""):
             raise ValueError(
                 f"terraform_environment puts another plugin in azurerm's place ({', '.join(found)}), which only a "
                 f"rehearsal may, and {self.resource_manager} is not on this machine; take it out of the addresses"
@@ -84,10 +108,3 @@ class Addresses(BaseModel):
     def facts(self) -> dict[str, Any]:
         """What settings may read of the target, as plain values."""
         return self.model_dump(mode="json")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

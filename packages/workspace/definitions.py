@@ -45,7 +45,7 @@ def digest_of(root: Path, folders: Iterable[str], made: Mapping[str, bytes] = Ma
     Left out is what tools leave behind: hidden files other than Terraform's lock file, caches, states.
     """
     total = hashlib.sha256()
-    contents = {name: file.read_bytes() for name, file in _files(root, folders)} | dict(made)
+    contents = {name: file.read_bytes() for name, file in files(root, folders)} | dict(made)
     for name, content in sorted(contents.items()):
         total.update(f"{name}\0".encode())
         total.update(hashlib.sha256(content).digest())
@@ -62,7 +62,7 @@ def keep(root: Path, folders: Sequence[str], store: Path, made: Mapping[str, byt
     if _is_used(target):
         return Kept(target, digest, commit.of(root))
     partial = store / f".{digest}.{uuid.uuid4().hex[:8]}"
-    for name, file in _files(root, folders):
+    for name, file in files(root, folders):
         copied = partial / name
         copied.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copy2(file, copied)
@@ -167,11 +167,12 @@ def _named(file: Path) -> Iterator[str]:
         yield from (each for each in entries if isinstance(each, str) and (file.parent / each).is_dir())
 
 
-def _files(root: Path, folders: Iterable[str]) -> Iterator[tuple[str, Path]]:
+def files(root: Path, folders: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """The files of these folders that count, each with its name below the root."""
     for folder in folders:
-        for place, names, files in os.walk(root / folder):
+        for place, names, found in os.walk(root / folder):
             names[:] = [name for name in names if not name.startswith(".") and name not in _NEVER]
-            for name in files:
+            for name in found:
                 if name == _LOCK_FILE or not (name.startswith(".") or name.endswith(_STATES)):
                     file = Path(place, name)
                     yield file.relative_to(root).as_posix(), file

@@ -143,11 +143,15 @@ class _Line:
         self._seen: dict[str, tuple[int, float]] = {}
         self._stood = float("-inf")
         self._told = ""
+        self._tried = Ended()
 
     def wait(self, say: Say, halt: threading.Event) -> Held:
         pause = _FIRST_LOOK_SECONDS
         while not halt.is_set():
             lease, version = _read(self._store, self._name)
+            if (lease.get("holder") or {}).get("id") == self._me["id"]:
+                # We took it, and only the answer was lost.
+                return Held(self._name, self._owner, int(lease["token"]), self._tried)
             before = self._passed(lease)
             with contextlib.suppress(Conflict):
                 if before is not None and self._is_next(lease):
@@ -191,6 +195,7 @@ class _Line:
         token = int(lease.get("token", 0)) + 1
         line = [each for each in self._living(lease) if each["id"] != self._me["id"]]
         me = {**self._me, "since": _now()}
+        self._tried = before
         _write(self._store, self._name, {"token": token, "seconds": self._seconds, "holder": me, "line": line}, version)
         return Held(self._name, self._owner, token, before)
 

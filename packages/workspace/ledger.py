@@ -220,13 +220,21 @@ class _Journal:
     def append(self, run: str, event: Event, node: str, body: Mapping[str, Any]) -> None:
         """Write one entry at the end, wherever the end is by then, unless somebody else took over."""
         with self._lock:
+            tried: tuple[int, str] | None = None
             for _ in range(_TRIES):
-                self._read_on()
+                # Nothing need be read first: whatever was added since is a conflict here.
+                if tried or not self._begun:
+                    self._read_on()
+                if tried and self._is_entry(str(tried[0]), tried[1]):
+                    # It was written, and only the answer was lost.
+                    self._store.note(self._head, f"{tried[0]} {tried[1]}\n".encode())
+                    return
                 self._check_holder()
                 line, entry, digest = self._line(run, event, node, body)
                 try:
                     self._store.append(self._record, line, self._length)
                 except Conflict:
+                    tried = entry.number, digest
                     continue
                 self._keep(entry, digest, len(line))
                 self._store.note(self._head, f"{entry.number} {digest}\n".encode())

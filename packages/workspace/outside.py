@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from workspace import blob_address
 from workspace.addresses import Addresses
+from workspace.contents import Contents
 from workspace.errors import WorkspaceError
+from workspace.store import Store
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from workspace.clients.app_service import AppService
     from workspace.clients.arm import Arm
     from workspace.clients.bicep import Bicep
+    from workspace.clients.blobs import Container
     from workspace.clients.cluster import Cluster
     from workspace.clients.engine import Engine
     from workspace.clients.kustomize import Kustomize
@@ -131,9 +135,42 @@ class Outside:
     @_made
     def packages(self) -> "Packages":
         """Packages by content."""
-        from workspace.clients.packages import PackageFolder
+        from workspace.clients.packages import PackageFolder, SharedPackages
 
-        return PackageFolder(Path(self.addresses.packages or self.addresses.state / "packages"))
+        where, folder = self.addresses.packages, self.addresses.state / "packages"
+        if blob_address.is_blob_address(where):
+            return SharedPackages(self._contents(self._container(where), ""), PackageFolder(folder))
+        if self.addresses.ledger and not where:
+            return SharedPackages(self._contents(self._ledger_container, "packages"), PackageFolder(folder))
+        return PackageFolder(Path(where or folder))
+
+    @_made
+    def ledger(self) -> "Path | Store":
+        """Where the ledger is: a folder of this machine, or a team's container."""
+        if not self.addresses.ledger:
+            return self.addresses.state
+        from workspace.clients.blobs import BlobStore
+
+        return BlobStore(self._ledger_container)
+
+    @_made
+    def definitions(self) -> Contents | None:
+        """Where a team keeps the definitions of its releases; None where they stay on this machine."""
+        return self._contents(self._ledger_container, "definitions") if self.addresses.ledger else None
+
+    @_made
+    def _ledger_container(self) -> "Container":
+        return self._container(self.addresses.ledger)
+
+    def _container(self, url: str) -> "Container":
+        from workspace.clients.blobs import Container
+
+        return Container(url, credential=self.credential, verify=self._verify)
+
+    def _contents(self, container: "Container", folder: str) -> Contents:
+        from workspace.clients.blobs import BlobContents
+
+        return BlobContents(container, folder)
 
     @_made
     def kustomize(self) -> "Kustomize":

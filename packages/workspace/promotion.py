@@ -8,8 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workspace import carried, definitions, ending, held, kinds, lease, onward, patience, presence, pruning, scheduler
+from workspace import (
+    archive,
+    carried,
+    definitions,
+    ending,
+    held,
+    kinds,
+    lease,
+    onward,
+    patience,
+    presence,
+    pruning,
+    scheduler,
+)
 from workspace.addresses import Addresses
+from workspace.contents import Contents
 from workspace.definitions import Kept
 from workspace.ending import Ending
 from workspace.environment import WORLD, Environment
@@ -101,11 +115,12 @@ def opened(
     Refuses what `workspace.plan.draw` refuses, and a release of which something is missing, before anything is touched.
     Whatever ends it early is in the ledger.
     """
-    ledger = Ledger(addresses.state, lease_seconds=lease_seconds)
+    stores = Outside(addresses)
+    ledger = Ledger(stores.ledger, lease_seconds=lease_seconds)
     try:
         with ledger.hold(place.name, owner, say, halt), _ending_told(ledger, run, place.name):
-            store = addresses.state / "definitions"
-            whole, kept = drawn(place, nodes, ledger, folders, store, release)
+            store, shared = addresses.state / "definitions", stores.definitions
+            whole, kept = drawn(place, nodes, ledger, folders, store, release, shared)
             if whole.moved_on:
                 say(whole.moved_on)
             plan = narrow(whole)
@@ -113,7 +128,7 @@ def opened(
             said = held.sayings(ledger, place, plan.release, named=bool(release))
             with reach(addresses) as outside:
                 presence.require(whole, outside, patience.delays(addresses.poll_seconds), say, halt)
-                kept = kept or definitions.keep(sources, folders, store, onward.files(following))
+                kept = kept or _keep(place, sources, folders, store, following, shared)
                 execution = Execution(
                     plan,
                     run=run,
@@ -133,21 +148,32 @@ def opened(
             _tidy(execution, store, say)
     finally:
         ledger.close()
+        stores.close()
 
 
 def drawn(
-    place: Environment, nodes: Iterable[Node], ledger: Ledger, folders: Sequence[str], store: Path, release: str = ""
+    place: Environment,
+    nodes: Iterable[Node],
+    ledger: Ledger,
+    folders: Sequence[str],
+    store: Path,
+    release: str = "",
+    shared: Contents | None = None,
 ) -> tuple[Plan, Kept | None]:
     """The plan for an environment, and the kept definitions that it is drawn from where the release is carried.
 
     Where the environment follows another, the release is the last that was proven there, or the one that is asked for,
-    and the nodes and data are those that it brings; `nodes` are the checkout's, to tell whether it has moved on.
+    and the nodes and data are those that it brings; `nodes` are the checkout's, to tell whether it has moved on. What
+    the folder `store` lacks is fetched from `shared`.
     """
     chosen = carried.release(ledger, place, release)
     world = {} if place.name == WORLD else ledger.gives(WORLD)
     if chosen is None:
         return draw(place, nodes, world, chosen), None
-    kept = definitions.kept(chosen.definitions, (*folders, onward.FOLDER), store, chosen.built_in)
+    carries = (*folders, onward.FOLDER)
+    if shared is not None:
+        archive.bring(chosen.definitions, carries, store, shared)
+    kept = definitions.kept(chosen.definitions, carries, store, chosen.built_in)
     brought = onward.read(kept.root, place, chosen)
     plan = draw(brought.environment, brought.nodes, world, chosen)
     return replace(plan, moved_on=onward.moved_on(brought, Catalogue(place, tuple(nodes)))), kept
@@ -167,6 +193,21 @@ def _tidy(execution: Execution, store: Path, say: Callable[[str], None]) -> None
     else:
         if gone:
             say(f"removed {gone}")
+
+
+def _keep(
+    place: Environment,
+    sources: Path,
+    folders: Sequence[str],
+    store: Path,
+    following: Iterable[Catalogue],
+    shared: Contents | None,
+) -> Kept:
+    """The definitions as they are now, kept on this machine and, where a team shares its ledger, with it."""
+    kept = definitions.keep(sources, folders, store, onward.files(following))
+    if shared is not None and place.builds:
+        archive.share(kept, shared)
+    return kept
 
 
 @contextlib.contextmanager

@@ -291,3 +291,18 @@ def test_an_age_is_told_in_words() -> None:
 
     assert since(3 * 3600 + 61).startswith("3 h 01 min")
     assert since(-60) == "0 min 00 s", "a clock that is ahead makes nobody younger than now"
+
+
+def test_a_file_of_addresses_says_where_the_ledger_is(state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "addresses.json"
+    file.write_text(json.dumps({"subscription": "s", "state": str(state)}))
+    assert list(asked(file, "releases")) == [release(NEW).id, release(OLD).id]
+
+
+def test_a_file_that_holds_no_addresses_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "addresses.json"
+    file.write_text(json.dumps({"subscription": "s", "state": "/x", "ledger": "https://example.com/c?sig=geheim"}))
+    code, text = said(file, "releases")
+    assert code == 1
+    assert "holds no addresses of an environment" in text
+    assert "geheim" not in text

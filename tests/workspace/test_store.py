@@ -1,15 +1,29 @@
 """What a ledger asks of any store; the same questions to each."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from blobs import BLOBS, openings
+from workspace.clients.blobs import BlobStore
 from workspace.store import Conflict, Folder, Store
+
+STORES = ["folder", *BLOBS]
+
+
+@pytest.fixture(params=STORES)
+def again(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    """Opens one and the same store once more."""
+    if request.param == "folder":
+        return lambda: Folder(tmp_path / "store")
+    opened = openings(request, request.param)
+    return lambda: BlobStore(opened())
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Folder(tmp_path / "store")
+def store(again: Callable[[], Store]) -> Store:
+    return again()
 
 
 def test_a_record_grows_only_at_the_length_that_was_seen(store: Store) -> None:
@@ -74,8 +88,8 @@ def test_of_many_who_append_at_the_same_place_one_succeeds(store: Store) -> None
     assert store.read("dev.jsonl") == b"x\n"
 
 
-def test_two_openings_of_one_folder_see_each_other(tmp_path: Path) -> None:
-    one, other = Folder(tmp_path), Folder(tmp_path)
+def test_two_openings_of_one_store_see_each_other(again: Callable[[], Store]) -> None:
+    one, other = again(), again()
     one.append("dev.jsonl", b"1\n", 0)
     other.append("dev.jsonl", b"2\n", 2)
     assert one.read("dev.jsonl") == b"1\n2\n"

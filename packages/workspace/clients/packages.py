@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from workspace.contents import Contents
 from workspace.errors import Broken, Refused
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Packages(Protocol):
-    """What a store of packages offers; a folder today, a blob container tomorrow."""
+    """What a store of packages offers; a folder of this machine, or a team's container."""
 
     def put(self, file: Path) -> str:
         """Keep a copy of the file; returns its SHA-256. Keeping it again changes nothing."""
@@ -80,6 +81,65 @@ class PackageFolder:
     def url(self, sha256: str) -> str:
         """The content's address, a file URL."""
         return self.path(sha256).resolve().as_uri()
+
+
+class SharedPackages:
+    """A team's store, with a folder of this machine before it; content is checked on its way in and out."""
+
+    def __init__(self, contents: Contents, folder: PackageFolder) -> None:
+        self._contents, self._folder = contents, folder
+
+    def put(self, file: Path) -> str:
+        """Keep a copy of the file for everybody; returns its SHA-256. Keeping it again changes nothing.
+
+        Broken when the store holds something else under that name.
+        """
+        sha256 = self._folder.put(file)
+        if not self._contents.put(sha256, self._folder.path(sha256)):
+            self._fetched(sha256)
+        return sha256
+
+    def exists(self, sha256: str) -> bool:
+        """True when everybody can have this very content; a damaged copy does not count."""
+        try:
+            self.path(sha256)
+        except (Refused, Broken):
+            return False
+        return self._contents.has(sha256)
+
+    def path(self, sha256: str) -> Path:
+        """A file of this machine with exactly this content; Refused when nobody has it, Broken when it was altered."""
+        if not self._folder.exists(sha256):
+            if not _SHA256.fullmatch(sha256):
+                raise Refused(f"{sha256!r} names no package: 64 hexadecimal digits do")
+            self._fetched(sha256)
+        return self._folder.path(sha256)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The content, checked, ready to be read; the caller closes it."""
+        return self.path(sha256).open("rb")
+
+    def url(self, sha256: str) -> str:
+        """An address at which Azure can fetch the content for a while; it holds a signature and is shown nowhere."""
+        self.path(sha256)
+        return self._contents.url(sha256)
+
+    def _fetched(self, sha256: str) -> None:
+        """Bring the content from the team's store into the folder."""
+        with tempfile.TemporaryDirectory(prefix="package-") as beside:
+            file = Path(beside, "content")
+            if not self._contents.fetch(sha256, file):
+                raise Refused(
+                    f"the package store at {self._contents.place} holds no {sha256}: build it where it is built first"
+                )
+            with file.open("rb") as content:
+                found = hashlib.file_digest(content, "sha256").hexdigest()
+            if found != sha256:
+                raise Broken(
+                    f"package {sha256} at {self._contents.place} has changed (it hashes to {found}): remove it there "
+                    f"and rebuild it"
+                )
+            self._folder.put(file)
 
 
 def _copied(given: BinaryIO, kept: BinaryIO) -> str:

