@@ -12,7 +12,7 @@ import pytest
 from evidence import Evidence
 from test_cluster_client import Api, config_map, failure, kubeconfig
 from workspace.clients.cluster import Cluster
-from workspace.clients.terraform import Stream, translate
+from workspace.clients.terraform import Locked, Stream, translate
 from workspace.errors import Broken, Unsettled, WorkspaceError
 from workspace.rehearsal.serving import Served
 
@@ -53,7 +53,7 @@ EXPECTED: Mapping[str, tuple[Callable[[Case], WorkspaceError], type[WorkspaceErr
     "terraform-needs-import": (by_terraform("apply", f'the ID "{ID}"'), Broken, ID),
     "terraform-azurerm-lock": (
         by_terraform("plan", f"state blob is already locked\nLock Info:\n  {LOCK}"),
-        Unsettled,
+        Locked,
         "ci@runner",
     ),
     "k8s-watch-gone": (by_a_cluster, Unsettled, "too old resource version"),

@@ -26,6 +26,7 @@ from workspace.ending import Ending
 from workspace.environment import Environment
 from workspace.errors import Broken
 from workspace.node import Kind, Node, Output, Stage
+from workspace.onward import Catalogue
 from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.registry import RegistryStandIn
 
@@ -73,6 +74,9 @@ class Cluster:
 
     def running_images(self, thing: Any) -> dict[str, frozenset[str]]:
         return {name: frozenset({digest}) for name, (digest, _) in self.pulled.items()}
+
+    def identity(self) -> str:
+        return f"uid-{id(self)}"
 
     def _other(self, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [each for each in objects if self.objects.get(each["metadata"]["name"]) != each]
@@ -160,10 +164,24 @@ class Engine:
         return self._push.image(repository, self._built[reference], tag)
 
 
+class Arm:
+    """Says of everything that it is there, in the one subscription."""
+
+    def subscription(self, name: str) -> tuple[str, str]:
+        return name, "t"
+
+    def resource(self, resource_id: str, version: str) -> dict[str, str]:
+        return {"id": resource_id}
+
+    def named(self, type: str, name: str) -> dict[str, str]:
+        return {"id": f"/subscriptions/s/{type}/{name}"}
+
+
 @dataclass
 class Outside:
     """The clients of the small workspace."""
 
+    addresses: Addresses
     registry: Registry
     packages: PackageFolder
     engine: Engine
@@ -173,6 +191,8 @@ class Outside:
     kustomize: Any = None
     resolver: Any = None
     web: Any = None
+    arm: Arm = field(default_factory=Arm)
+    managed_clusters: Any = field(default_factory=lambda: SimpleNamespace(cluster=lambda *names: names))
 
     def cluster(self, group: str, name: str) -> Cluster:
         return self.clusters.setdefault(name, Cluster(self.registry))
@@ -187,14 +207,15 @@ class World:
         registry = Registry(f"http://{_HOST}", transport=self.transport)
         self.push = Pusher(self.transport)
         self.store = folder / "packages"
-        self.outside = Outside(registry, PackageFolder(self.store), Engine(self.push), Zone(), Sites())
+        self.addresses = Addresses(subscription="s", state=folder / "state", poll_seconds=0.05)
+        packages = PackageFolder(self.store)
+        self.outside = Outside(self.addresses, registry, packages, Engine(self.push), Zone(), Sites())
         self.outside.kustomize = SimpleNamespace(render=_render)
         answer = SimpleNamespace(status=200, address="192.0.2.1", headers={})
         self.outside.web = SimpleNamespace(greet=lambda host, path="/": answer)
         self.outside.resolver = SimpleNamespace(
             wait_for=lambda *_: None, answers=lambda host, kind: [answer.address]
         )  # fmt: skip
-        self.addresses = Addresses(subscription="s", state=folder / "state", poll_seconds=0.05)
         self.ttl = 300
         self.write("infra/differences.yaml", yaml.safe_dump(_DECLARED))
         for place in (DEV, STAGING):
@@ -236,6 +257,7 @@ class World:
         return promotion.promote(
             place, self._nodes(place), self.addresses, run=f"run-{self.runs}", sources=self.sources,
             folders=("infra",), by="a test", release=release, reach=self._reach,
+            following=[Catalogue(STAGING, tuple(self._nodes(STAGING)))] if place.builds else (),
         )  # fmt: skip
 
     @property

@@ -320,7 +320,9 @@ def test_a_target_that_changes_in_the_middle_stops_the_next_step(place: Place) -
 
 def test_a_step_without_changes_that_applies_anyway_asks_as_well(place: Place) -> None:
     place.promote()
-    execution = place.execution(Doing(changes={"rollout": ()}))
+    other = {**IN_CLUSTER, "overlay": "another"}
+    nodes = tuple(replace(each, settings=other) if each.id == "rollout" else each for each in NODES)
+    execution = place.execution(Doing(changes={"rollout": ()}), nodes)
     place.target.clusters[GROUP, CLUSTER] = "uid-2"
     with pytest.raises(Refused):
         execution.apply("rollout")

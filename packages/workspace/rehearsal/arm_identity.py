@@ -68,6 +68,7 @@ class Identity:
         # Said as the directory says it, so that another's test server takes it, too; the signature is a rehearsal's.
         claims = {"aud": resource, "iss": f"https://sts.windows.net/{self._tenant}/", **who, **times}
         claims["_made"] = float("inf") if inside else now
+        claims["_by"] = "rehearsal"
         payload = ".".join(_encoded(part) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         return f"{payload}.{self._signature(payload)}"
 
