@@ -303,7 +303,7 @@ def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Map
     release = (here or proven)[0].release if proven else None
     runs = {each.run: each for each in history.runs(ledger, environment)}
     run = runs.get(done.run) if done else None
-    record = history.succeeded(facts.get(f"{service}-record", []))
+    record = history.attempted(facts.get(f"{service}-record", []))
     return {
         "host": host,
         "environment": environment,

@@ -8,7 +8,7 @@ from typing import Any
 from workspace.errors import Refused
 from workspace.ledger import Entry, Event, Ledger
 from workspace.release import Release, from_json
-from workspace.work import Outcome
+from workspace.work import Outcome, Way
 
 _SHORTEST_PREFIX = 4
 
@@ -144,6 +144,11 @@ def facts(ledger: Ledger, environment: str, nodes: Sequence[str]) -> dict[str, l
 def succeeded(its: Sequence[Fact]) -> Fact | None:
     """The last success among the outcomes of a node."""
     return next((fact for fact in reversed(its) if Outcome(fact.outcome).is_success), None)
+
+
+def attempted(its: Sequence[Fact]) -> Fact | None:
+    """The last success that did more than see that all was as it was left."""
+    return next((f for f in reversed(its) if Outcome(f.outcome).is_success and f.way != Way.SKIPPED), None)
 
 
 def changed(its: Sequence[Fact]) -> Fact | None:
