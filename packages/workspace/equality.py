@@ -69,7 +69,10 @@ def _running(execution: Execution, parts: set[str]) -> Iterator[str]:
 def _of(execution: Execution, node: Node) -> Iterator[tuple[str, str]]:
     kept, settings, result = execution.definitions, node.settings, execution.results[node.id]
     if node.kind is Kind.RECORD:
-        yield node.id, fingerprint({name: settings.get(name) for name in ("type", "ttl")})
+        # Where no CNAME may stand an alias leads to the same place.
+        leads_to_a_name = settings.get("type") == "CNAME" or "target" in settings
+        kind = "CNAME" if leads_to_a_name else settings.get("type")
+        yield node.id, fingerprint({"type": kind, "ttl": settings.get("ttl")})
     elif node.kind is Kind.TEMPLATE:
         yield node.id, result.content
     elif kept and node.kind is Kind.STACK:

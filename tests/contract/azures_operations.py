@@ -41,6 +41,7 @@ UNLISTED = {
         r".*/microsoft\.network/virtualnetworks/[^/]+/subnets/[^/]+",
     ),
     "of Microsoft.Web it holds no certificates but the public ones of a site": r".*/microsoft\.web/certificates/[^/]+",
+    "of Microsoft.Resources it holds no subscriptions": r"/subscriptions/[^/]+",
     "it has no Microsoft.Consumption": r".*/microsoft\.consumption/budgets/[^/]+",
     "it has no Microsoft.Portal": r".*/microsoft\.portal/dashboards/[^/]+",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cases import Place, standing
-from workspace.ledger import Event
+from workspace.ledger import Event, Ledger
 
 from deployments import local
 
@@ -29,7 +29,7 @@ def test_two_processes_that_promote_dev_at_once_do_so_one_after_the_other(tmp_pa
         for each in processes:
             each.join(800)
         assert [each.exitcode for each in processes] == [0, 0]
-        entries = place.entries("dev")
+        entries = Ledger(tmp_path / "runs").after(0, "dev")
         (first, ended), (second, _) = [
             (each.run, each.at) for each in entries if each.event is Event.ENDED and each.body["success"]
         ]
