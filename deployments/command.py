@@ -19,12 +19,10 @@ from rich.table import Table
 from rich.text import Text
 from workspace import held, history, pruning
 from workspace import pins as pinned
-from workspace.addresses import Addresses
 from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
 from workspace.lease import Someone, Standing
 from workspace.ledger import Ledger
-from workspace.outside import Outside
 from workspace.store import Store
 from workspace.work import Outcome, Way
 
@@ -378,6 +376,10 @@ def _where(state: Path | None) -> Path | Store:
     """Where the ledger is: what an addresses file says, or a folder."""
     if state is None or not state.is_file():
         return _folder(state)
+    # Imported here: a ledger in a folder is asked without the libraries that read addresses.
+    from workspace.addresses import Addresses
+    from workspace.outside import Outside
+
     try:
         addresses = Addresses.model_validate_json(state.read_text())
     except (OSError, ValueError) as error:

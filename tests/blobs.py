@@ -30,7 +30,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from workspace.clients.blobs import Container
 from workspace.rehearsal import serving
 
-AZURITE = "3.35.0"
+AZURITE = "3.37.0"
 URL = "https://mystira.blob.core.windows.net/ledger"
 _START_SECONDS = 60
 
@@ -233,11 +233,14 @@ def in_memory(memory: Memory, trouble: Trouble | None = None) -> Container:
 
 
 class Azurite:
-    """Azure's emulator on a loopback port of its own, over https, asked with tokens of Entra's form."""
+    """Azure's emulator on a loopback port of its own, over https, asked with tokens of Entra's form.
 
-    def __init__(self, folder: Path) -> None:
+    `tls` is a certificate that others trust already; without one it makes its own.
+    """
+
+    def __init__(self, folder: Path, tls: serving.Certificate | None = None) -> None:
         self.folder = folder
-        self.tls = serving.certificate(folder / "tls")
+        self.tls = tls or serving.certificate(folder / "tls")
         package = opted_in.from_npm("azurite", AZURITE)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -245,7 +248,7 @@ class Azurite:
         command = ["node", str(package / "dist/src/blob/main.js"), "--blobHost", "127.0.0.1"]
         command += ["--blobPort", str(self.port), "--location", str(folder / "data"), "--silent", "--disableTelemetry"]
         command += ["--oauth", "basic", "--cert", str(self.tls.certificate), "--key", str(self.tls.key)]
-        (folder / "data").mkdir()
+        (folder / "data").mkdir(parents=True)
         self._process = subprocess.Popen(
             [*command, "--skipApiVersionCheck"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
         )
