@@ -220,8 +220,8 @@ class Token:
 
     def get_token(self, *_: str, **__: Any) -> AccessToken:
         ends = int(time.time()) + 3600
-        claims = {"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/t/", "nbf": 0, "iat": 0}
-        parts = ({"alg": "none", "typ": "JWT"}, {**claims, "exp": ends, **self._claims})
+        who = {"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/t/", "oid": "o", "tid": "t"}
+        parts = ({"alg": "none", "typ": "JWT"}, {**who, "nbf": 0, "iat": 0, "exp": ends, **self._claims})
         encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
         return AccessToken(".".join([*encoded, "c2lnbmVk"]), ends)
 

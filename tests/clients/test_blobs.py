@@ -8,14 +8,19 @@ import email.utils
 import multiprocessing
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import requests
 from azure.core.exceptions import ClientAuthenticationError
 from blobs import Azurite, Memory, Token, Trouble, always, in_memory, is_append, is_write, transport
+from requests.adapters import HTTPAdapter
+from starlette.applications import Starlette
 from workspace import lease
-from workspace.clients.blobs import BlobStore, Container
+from workspace.clients.blobs import BlobContents, BlobStore, Container
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 from workspace.ledger import Event, Ledger
+from workspace.rehearsal import serving
 from workspace.store import Conflict
 
 Opened = Callable[..., Container]
@@ -386,6 +391,50 @@ def test_an_account_that_cannot_be_reached_is_unsettled() -> None:
     )
     with pytest.raises(Unsettled, match="did not answer well in 2 tries"):
         BlobStore(container).read("dev.jsonl")
+
+
+@pytest.mark.conformance
+def test_a_certificate_that_is_not_trusted_is_told_at_once(azurite: Azurite) -> None:
+    seen = Trouble()
+    way = transport(seen, HTTPAdapter())
+    container = Container(azurite.made(), credential=Token(), transport=way, pauses=(0.0,) * 4)
+    with pytest.raises(Broken, match=r"not trusted here \(self-signed certificate\).*`certificate`"):
+        BlobStore(container).read("dev.jsonl")
+    assert len(seen.seen) == 1
+
+
+def test_a_stand_in_with_a_certificate_of_its_own_is_not_trusted(tmp_path: Path) -> None:
+    nobody = Starlette()
+    with serving.Served(nobody, serving.certificate(tmp_path)) as server:
+        url = f"https://127.0.0.1:{server.port}/devstoreaccount1/ledger"
+        container = Container(url, credential=Token(), pauses=(0.0,) * 4)
+        with pytest.raises(Broken, match="shows a certificate that is not trusted here"):
+            BlobStore(container).read("dev.jsonl")
+
+
+# ---- addresses that others fetch from
+
+
+@pytest.mark.conformance
+def test_a_signed_address_is_read_by_whoever_has_it_and_by_nobody_without(azurite: Azurite, tmp_path: Path) -> None:
+    (tmp_path / "content").write_bytes(b"a package")
+    contents = BlobContents(azurite.container(azurite.made()), "packages")
+    contents.put("abc", tmp_path / "content")
+    url, verify = contents.url("abc"), str(azurite.tls.certificate)
+    assert requests.get(url, verify=verify, timeout=10).content == b"a package"
+    assert requests.get(url.partition("?")[0], verify=verify, timeout=10).status_code == 403
+    assert (
+        requests.put(url, data=b"x", headers={"x-ms-blob-type": "BlockBlob"}, verify=verify, timeout=10).status_code
+        == 403
+    )
+
+
+def test_who_may_not_sign_addresses_is_told_which_role_on_the_account() -> None:
+    trouble = Trouble()
+    contents = BlobContents(in_memory(Memory(), trouble), "packages")
+    trouble.refuse(always, 403, "AuthorizationPermissionMismatch", times=10)
+    with pytest.raises(Broken, match=r'the role "Storage Blob Delegator" on the storage account https://mystira'):
+        contents.url("abc")
 
 
 def test_notes_of_many_threads_end_with_the_newest(opened: Opened) -> None:

@@ -4,7 +4,7 @@ import datetime
 import re
 from pathlib import Path
 
-from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
+from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
 from workspace.clients.blobs.container import Container
 from workspace.errors import Refused
@@ -55,16 +55,16 @@ class BlobContents:
         return True
 
     def url(self, name: str) -> str:
-        """An address at which the file can be read for an hour, signed in the name of who we are; shown nowhere."""
+        """An address at which the file can be read for an hour, signed in the name of who we are; shown nowhere.
+
+        Broken where we may not sign: that takes a role on the account, not only on its container.
+        """
         container, now = self._container, datetime.datetime.now(datetime.UTC)
         begins, ends = now - _CLOCKS_APART, now + _FETCHABLE
         blob = container.blob(self._blob(name))
-        account = BlobServiceClient(
-            container.address.account, credential=container.client.credential, _pipeline=container.client._pipeline
-        )
-        key = container.ask(lambda: account.get_user_delegation_key(begins, ends))
+        key = container.delegation_key(begins, ends)
         signature = generate_blob_sas(
-            account_name=str(blob.account_name),
+            account_name=container.address.account_name,
             container_name=blob.container_name,
             blob_name=blob.blob_name,
             user_delegation_key=key,
