@@ -89,7 +89,7 @@ conformance-azure: $(READY) ## our polling against Azure's own test server, our 
 
 .PHONY: conformance-blobs
 conformance-blobs: $(READY) ## a team's ledger against Azurite, Azure's storage emulator; installs it once
-	@$(PYTHON) -m pytest -m "" --timeout 900 tests/clients/test_blobs.py tests/workspace/test_store.py
+	@$(PYTHON) -m pytest -m "" --timeout 900 tests/clients/test_blobs.py tests/workspace/test_store.py tests/workspace/test_ledger.py tests/workspace/test_lease.py tests/workspace/test_archive.py tests/deployments/test_command.py tests/kill/test_other_machine.py
 
 .PHONY: schema
 schema: $(READY) ## prove the rehearsal's azurerm schema against the wheel it is made from (45 MB)

@@ -43,6 +43,7 @@ class Trouble:
     def __init__(self) -> None:
         self._plans: list[dict[str, Any]] = []
         self.seen: list[str] = []
+        self.asked: list[str] = []
         self.seconds = 0.0
 
     def lose_answers(self, when: Callable[[Any], bool], times: int = 1) -> None:
@@ -63,6 +64,7 @@ class Trouble:
 
     def plan(self, request: Any) -> dict[str, Any]:
         self.seen.append(f"{request.method} {urlsplit(request.url).path}")
+        self.asked.append(request.url)
         for plan in self._plans:
             if plan["times"] and plan["when"](request):
                 plan["times"] -= 1

@@ -371,6 +371,7 @@ class Later:
         self._write = write
         self._lock = threading.Lock()
         self._waiting: dict[str, bytes] = {}
+        self._writing = ""
         self._thread: threading.Thread | None = None
 
     def add(self, name: str, data: bytes) -> None:
@@ -381,10 +382,10 @@ class Later:
                 self._thread = threading.Thread(target=self._work, name="notes", daemon=False)
                 self._thread.start()
 
-    def settle(self) -> None:
-        """Return when everything was written."""
+    def settle(self, name: str) -> None:
+        """Return when what waits under that name was written."""
         with self._lock:
-            thread = self._thread
+            thread = self._thread if name == self._writing or name in self._waiting else None
         if thread is not None:
             thread.join()
 
@@ -392,7 +393,7 @@ class Later:
         while True:
             with self._lock:
                 if not self._waiting:
-                    self._thread = None
+                    self._thread, self._writing = None, ""
                     return
-                name, data = self._waiting.popitem()
-            self._write(name, data)
+                self._writing, data = self._waiting.popitem()
+            self._write(self._writing, data)
