@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -154,13 +155,21 @@ class Memory(BaseAdapter):
             if asked.get("comp") == ["list"]:
                 return self._listed(request, asked["prefix"][0] if "prefix" in asked else "")
             found = self.blobs.get(name)
-            if request.method == "DELETE" and found:
+            wanted = headers.get("If-Match")
+            if request.method == "DELETE" and found and wanted in (None, found["version"]):
                 del self.blobs[name]
                 return answer(request, 202, {})
+            if request.method == "DELETE" and found:
+                return self._no(request, 412, "ConditionNotMet")
+            if request.method == "PUT" and asked.get("comp") == ["metadata"] and found:
+                self.blobs[name] = {**found, "version": f'"{next(self._versions)}"', "when": time.time()}
+                return answer(request, 200, {"ETag": self.blobs[name]["version"]})
+            if request.method == "PUT" and asked.get("comp") == ["metadata"]:
+                return self._no(request, 404, "BlobNotFound")
             if request.method == "PUT":
                 if headers.get("If-None-Match") == "*" and found:
                     return self._no(request, 409, "BlobAlreadyExists")
-                if (wanted := headers.get("If-Match")) and (not found or found["version"] != wanted):
+                if wanted and (not found or found["version"] != wanted):
                     return self._no(request, 412, "ConditionNotMet")
                 return self._put(request, name, found, asked, body)
             if found is None:
@@ -181,7 +190,7 @@ class Memory(BaseAdapter):
             made = {**found, "data": found["data"] + body, "blocks": found["blocks"] + 1, "version": version}
         else:
             made = {"type": request.headers["x-ms-blob-type"], "data": body, "blocks": 0, "version": version}
-        self.blobs[name] = made
+        self.blobs[name] = {**made, "when": time.time()}
         return answer(request, 201, {"ETag": version, "x-ms-blob-committed-block-count": str(made["blocks"])})
 
     def _got(self, request: Any, found: Any) -> requests.Response:
@@ -203,7 +212,8 @@ class Memory(BaseAdapter):
     def _listed(self, request: Any, prefix: str) -> requests.Response:
         rows = "".join(
             f"<Blob><Name>{escape(name)}</Name><Properties><Etag>{escape(each['version'])}</Etag><Content-Length>"
-            f"{len(each['data'])}</Content-Length><BlobType>{each['type']}</BlobType></Properties></Blob>"
+            f"{len(each['data'])}</Content-Length><Last-Modified>{formatdate(each['when'], usegmt=True)}"
+            f"</Last-Modified><BlobType>{each['type']}</BlobType></Properties></Blob>"
             for name, each in sorted(self.blobs.items())
             if name.startswith(prefix) and "/" not in name[len(prefix) :]
         )

@@ -56,6 +56,7 @@ class Known:
     etag: str
     appendable: bool = True
     blocks: int = 0
+    changed: datetime.datetime | None = None
 
 
 class Container:
@@ -100,7 +101,9 @@ class Container:
         def request() -> list[Known]:
             found = self.client.walk_blobs(name_starts_with=start, delimiter="/")
             return [
-                Known(each.name.removeprefix(self.address.prefix), int(each.size), each.etag)
+                Known(
+                    each.name.removeprefix(self.address.prefix), int(each.size), each.etag, changed=each.last_modified
+                )
                 for each in found
                 if not isinstance(each, BlobPrefix)
             ]
@@ -189,6 +192,26 @@ class Container:
     def write(self, name: str, data: bytes) -> None:
         """Write a blob whatever was there."""
         self.ask(lambda: self.blob(name).upload_blob(data, overwrite=True))
+
+    def touch(self, name: str) -> bool:
+        """Give a blob a new version with the same content; False when there is none."""
+
+        def request() -> bool:
+            with _absent():
+                self.blob(name).set_blob_metadata({})
+                return True
+            return False
+
+        return self.ask(request)
+
+    def remove(self, name: str, version: str) -> None:
+        """Remove a blob that has this version, unless it is gone; raises Conflict when it has another."""
+
+        def request() -> None:
+            with _absent():
+                self.blob(name).delete_blob(etag=version, match_condition=MatchConditions.IfNotModified)
+
+        self.ask(request)
 
     def upload(self, name: str, file: BinaryIO, size: int) -> None:
         """Write a blob that is not there yet; raises Conflict when it is."""

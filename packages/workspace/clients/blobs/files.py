@@ -7,6 +7,7 @@ from pathlib import Path
 from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
 from workspace.clients.blobs.container import Container
+from workspace.contents import File
 from workspace.errors import Refused
 from workspace.store import Conflict
 
@@ -52,6 +53,27 @@ class BlobContents:
         with into.open("wb") as kept:
             for at in range(0, known.size, _PIECE):
                 kept.write(self._container.piece(blob, at, min(_PIECE, known.size - at)))
+        return True
+
+    def use(self, name: str) -> bool:
+        """Mark a file as used now, so that nobody prunes it; False when there is none."""
+        return self._container.touch(self._blob(name))
+
+    def files(self) -> tuple[File, ...]:
+        """All files, by name."""
+        start = self._blob("x").removesuffix("x")
+        return tuple(
+            File(each.name.removeprefix(start), each.size, each.changed, each.etag)
+            for each in self._container.listed(start)
+            if each.changed is not None
+        )
+
+    def remove(self, file: File) -> bool:
+        """Remove a file that was not used since it was listed; False when it was."""
+        try:
+            self._container.remove(self._blob(file.name), file.version)
+        except Conflict:
+            return False
         return True
 
     def url(self, name: str) -> str:
