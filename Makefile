@@ -107,6 +107,10 @@ reset: $(READY) ## forget the rehearsal's cloud, clusters and Terraform states; 
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
 	@$(PYTHON) tests/bench/race.py
 
+.PHONY: bench-blobs
+bench-blobs: $(READY) ## a promotion with its ledger in a folder and in a container, near and 20 ms away; installs Azurite once
+	@$(PYTHON) tests/bench/containers.py
+
 .PHONY: lock
 lock: $(READY) ## resolve all dependencies again, in one go, with hashes; the scanners' apart
 	@$(PYTHON) scripts/lock.py

@@ -28,8 +28,9 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 from conformance import opted_in
 from requests.adapters import BaseAdapter, HTTPAdapter
-from workspace.clients.blobs import Container
+from workspace.clients.blobs import BlobStore, Container
 from workspace.rehearsal import serving
+from workspace.store import Folder, Store
 
 AZURITE = "3.37.0"
 URL = "https://mystira.blob.core.windows.net/ledger"
@@ -320,3 +321,12 @@ def openings(request: pytest.FixtureRequest, where: str) -> Callable[..., Contai
 def opened(request: pytest.FixtureRequest) -> Callable[..., Container]:
     """Opens the test's container, in memory and in Azurite."""
     return openings(request, request.param)
+
+
+@pytest.fixture(params=["folder", *BLOBS])
+def again(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    """Opens one and the same store once more: a folder, a container in memory, and one in Azurite."""
+    if request.param == "folder":
+        return lambda: Folder(tmp_path / "store")
+    opened = openings(request, request.param)
+    return lambda: BlobStore(opened())
