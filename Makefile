@@ -89,7 +89,7 @@ conformance-azure: $(READY) ## our polling against Azure's own test server, our 
 
 .PHONY: conformance-blobs
 conformance-blobs: $(READY) ## a team's ledger against Azurite, Azure's storage emulator; installs it once
-	@$(PYTHON) -m pytest -m "" --timeout 900 tests/clients/test_blobs.py tests/workspace/test_store.py
+	@$(PYTHON) -m pytest -m "" --timeout 900 tests/clients/test_blobs.py tests/workspace/test_store.py tests/workspace/test_ledger.py tests/workspace/test_lease.py tests/workspace/test_archive.py tests/deployments/test_command.py tests/kill/test_other_machine.py
 
 .PHONY: schema
 schema: $(READY) ## prove the rehearsal's azurerm schema against the wheel it is made from (45 MB)
@@ -106,6 +106,10 @@ reset: $(READY) ## forget the rehearsal's cloud, clusters and Terraform states; 
 .PHONY: bench
 bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
 	@$(PYTHON) tests/bench/race.py
+
+.PHONY: bench-blobs
+bench-blobs: $(READY) ## a promotion with its ledger in a folder and in a container, near and 20 ms away; installs Azurite once
+	@$(PYTHON) tests/bench/containers.py
 
 .PHONY: lock
 lock: $(READY) ## resolve all dependencies again, in one go, with hashes; the scanners' apart

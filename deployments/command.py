@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -19,17 +19,19 @@ from rich.table import Table
 from rich.text import Text
 from workspace import held, history, pruning
 from workspace import pins as pinned
-from workspace.addresses import Addresses
+from workspace.contents import Contents
 from workspace.errors import Refused, WorkspaceError
 from workspace.history import Fact, Proof
 from workspace.lease import Someone, Standing
 from workspace.ledger import Ledger
-from workspace.outside import Outside
 from workspace.store import Store
 from workspace.work import Outcome, Way
 
 import deployments
 from deployments import catalogue, local
+
+if TYPE_CHECKING:
+    from workspace.outside import Outside
 
 application = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
@@ -203,7 +205,8 @@ def prune(
 ) -> None:
     """Remove the kept definitions that no release needs; what is proven now, at work or young stays."""
     with _asked(state) as ledger:
-        gone = pruning.prune(_folder(state) / "definitions", ledger, keep=keep, dry=dry_run)
+        folder, shared = _definitions(state)
+        gone = pruning.prune(folder, ledger, shared=shared, keep=keep, dry=dry_run)
         if as_json:
             _print_json({"removed": not dry_run, "copies": gone})
             return
@@ -376,15 +379,31 @@ def _alone(ledger: Ledger, environment: str) -> Iterator[None]:
 
 def _where(state: Path | None) -> Path | Store:
     """Where the ledger is: what an addresses file says, or a folder."""
+    outside = _outside(state)
+    return _folder(state) if outside is None else outside.ledger
+
+
+def _definitions(state: Path | None) -> tuple[Path, Contents | None]:
+    """Where kept definitions are: on this machine, and with the team where the addresses name its ledger."""
+    outside = _outside(state)
+    if outside is None:
+        return _folder(state) / "definitions", None
+    return outside.addresses.state / "definitions", outside.definitions
+
+
+def _outside(state: Path | None) -> "Outside | None":
+    """What a file of addresses leads to; None where no file is named."""
     if state is None or not state.is_file():
-        return _folder(state)
+        return None
+    # Imported here: a ledger in a folder is asked without the libraries that read addresses.
+    from workspace.addresses import Addresses
+    from workspace.outside import Outside
+
     try:
-        addresses = Addresses.model_validate_json(state.read_text())
+        return Outside(Addresses.model_validate_json(state.read_text()))
     except (OSError, ValueError) as error:
         # the cause may show what stands in the file
         raise Refused(f"{state} holds no addresses of an environment ({type(error).__name__}); mend it.") from None
-    found: Path | Store = Outside(addresses).ledger
-    return found
 
 
 def _folder(state: Path | None) -> Path:

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -27,10 +28,11 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 from conformance import opted_in
 from requests.adapters import BaseAdapter, HTTPAdapter
-from workspace.clients.blobs import Container
+from workspace.clients.blobs import BlobStore, Container
 from workspace.rehearsal import serving
+from workspace.store import Folder, Store
 
-AZURITE = "3.35.0"
+AZURITE = "3.37.0"
 URL = "https://mystira.blob.core.windows.net/ledger"
 _START_SECONDS = 60
 
@@ -43,6 +45,7 @@ class Trouble:
     def __init__(self) -> None:
         self._plans: list[dict[str, Any]] = []
         self.seen: list[str] = []
+        self.asked: list[str] = []
         self.seconds = 0.0
 
     def lose_answers(self, when: Callable[[Any], bool], times: int = 1) -> None:
@@ -63,6 +66,7 @@ class Trouble:
 
     def plan(self, request: Any) -> dict[str, Any]:
         self.seen.append(f"{request.method} {urlsplit(request.url).path}")
+        self.asked.append(request.url)
         for plan in self._plans:
             if plan["times"] and plan["when"](request):
                 plan["times"] -= 1
@@ -152,13 +156,21 @@ class Memory(BaseAdapter):
             if asked.get("comp") == ["list"]:
                 return self._listed(request, asked["prefix"][0] if "prefix" in asked else "")
             found = self.blobs.get(name)
-            if request.method == "DELETE" and found:
+            wanted = headers.get("If-Match")
+            if request.method == "DELETE" and found and wanted in (None, found["version"]):
                 del self.blobs[name]
                 return answer(request, 202, {})
+            if request.method == "DELETE" and found:
+                return self._no(request, 412, "ConditionNotMet")
+            if request.method == "PUT" and asked.get("comp") == ["metadata"] and found:
+                self.blobs[name] = {**found, "version": f'"{next(self._versions)}"', "when": time.time()}
+                return answer(request, 200, {"ETag": self.blobs[name]["version"]})
+            if request.method == "PUT" and asked.get("comp") == ["metadata"]:
+                return self._no(request, 404, "BlobNotFound")
             if request.method == "PUT":
                 if headers.get("If-None-Match") == "*" and found:
                     return self._no(request, 409, "BlobAlreadyExists")
-                if (wanted := headers.get("If-Match")) and (not found or found["version"] != wanted):
+                if wanted and (not found or found["version"] != wanted):
                     return self._no(request, 412, "ConditionNotMet")
                 return self._put(request, name, found, asked, body)
             if found is None:
@@ -179,7 +191,7 @@ class Memory(BaseAdapter):
             made = {**found, "data": found["data"] + body, "blocks": found["blocks"] + 1, "version": version}
         else:
             made = {"type": request.headers["x-ms-blob-type"], "data": body, "blocks": 0, "version": version}
-        self.blobs[name] = made
+        self.blobs[name] = {**made, "when": time.time()}
         return answer(request, 201, {"ETag": version, "x-ms-blob-committed-block-count": str(made["blocks"])})
 
     def _got(self, request: Any, found: Any) -> requests.Response:
@@ -201,7 +213,8 @@ class Memory(BaseAdapter):
     def _listed(self, request: Any, prefix: str) -> requests.Response:
         rows = "".join(
             f"<Blob><Name>{escape(name)}</Name><Properties><Etag>{escape(each['version'])}</Etag><Content-Length>"
-            f"{len(each['data'])}</Content-Length><BlobType>{each['type']}</BlobType></Properties></Blob>"
+            f"{len(each['data'])}</Content-Length><Last-Modified>{formatdate(each['when'], usegmt=True)}"
+            f"</Last-Modified><BlobType>{each['type']}</BlobType></Properties></Blob>"
             for name, each in sorted(self.blobs.items())
             if name.startswith(prefix) and "/" not in name[len(prefix) :]
         )
@@ -220,8 +233,8 @@ class Token:
 
     def get_token(self, *_: str, **__: Any) -> AccessToken:
         ends = int(time.time()) + 3600
-        claims = {"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/t/", "nbf": 0, "iat": 0}
-        parts = ({"alg": "none", "typ": "JWT"}, {**claims, "exp": ends, **self._claims})
+        who = {"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/t/", "oid": "o", "tid": "t"}
+        parts = ({"alg": "none", "typ": "JWT"}, {**who, "nbf": 0, "iat": 0, "exp": ends, **self._claims})
         encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
         return AccessToken(".".join([*encoded, "c2lnbmVk"]), ends)
 
@@ -233,11 +246,14 @@ def in_memory(memory: Memory, trouble: Trouble | None = None) -> Container:
 
 
 class Azurite:
-    """Azure's emulator on a loopback port of its own, over https, asked with tokens of Entra's form."""
+    """Azure's emulator on a loopback port of its own, over https, asked with tokens of Entra's form.
 
-    def __init__(self, folder: Path) -> None:
+    `tls` is a certificate that others trust already; without one it makes its own.
+    """
+
+    def __init__(self, folder: Path, tls: serving.Certificate | None = None) -> None:
         self.folder = folder
-        self.tls = serving.certificate(folder / "tls")
+        self.tls = tls or serving.certificate(folder / "tls")
         package = opted_in.from_npm("azurite", AZURITE)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -245,7 +261,7 @@ class Azurite:
         command = ["node", str(package / "dist/src/blob/main.js"), "--blobHost", "127.0.0.1"]
         command += ["--blobPort", str(self.port), "--location", str(folder / "data"), "--silent", "--disableTelemetry"]
         command += ["--oauth", "basic", "--cert", str(self.tls.certificate), "--key", str(self.tls.key)]
-        (folder / "data").mkdir()
+        (folder / "data").mkdir(parents=True)
         self._process = subprocess.Popen(
             [*command, "--skipApiVersionCheck"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
         )
@@ -305,3 +321,12 @@ def openings(request: pytest.FixtureRequest, where: str) -> Callable[..., Contai
 def opened(request: pytest.FixtureRequest) -> Callable[..., Container]:
     """Opens the test's container, in memory and in Azurite."""
     return openings(request, request.param)
+
+
+@pytest.fixture(params=["folder", *BLOBS])
+def again(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    """Opens one and the same store once more: a folder, a container in memory, and one in Azurite."""
+    if request.param == "folder":
+        return lambda: Folder(tmp_path / "store")
+    opened = openings(request, request.param)
+    return lambda: BlobStore(opened())

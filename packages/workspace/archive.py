@@ -15,11 +15,12 @@ from workspace.definitions import Kept
 from workspace.errors import Broken
 
 _PRIVATE_FOLDER, _READ_ONLY = 0o700, 0o400
+_ENDING = ".tar.gz"
 
 
 def share(kept: Kept, contents: Contents) -> None:
     """Put a kept copy where everybody of the team can have it, unless it is there."""
-    if contents.has(_name(kept.digest)):
+    if contents.use(_name(kept.digest)):
         return
     with tempfile.TemporaryDirectory(prefix="definitions-") as beside:
         file = Path(beside, "archive")
@@ -58,6 +59,11 @@ def bring(digest: str, folders: Sequence[str], store: Path, contents: Contents) 
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def digest(name: str) -> str:
+    """Which copy a file holds, by the file's name; empty when it holds none."""
+    return name.removesuffix(_ENDING) if name.endswith(_ENDING) else ""
 
 
 def packed(root: Path) -> bytes:
@@ -100,4 +106,4 @@ def unpacked(data: bytes, into: Path, place: str) -> set[str]:
 
 
 def _name(digest: str) -> str:
-    return f"{digest}.tar.gz"
+    return f"{digest}{_ENDING}"

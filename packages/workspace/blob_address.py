@@ -18,6 +18,12 @@ class BlobAddress:
     container: str
     prefix: str = ""
 
+    @property
+    def account_name(self) -> str:
+        """The account's name alone: the first word of its host, or the path where an emulator has it."""
+        told = urlsplit(self.account)
+        return told.path.strip("/") or (told.hostname or "").partition(".")[0]
+
 
 def is_blob_address(text: str) -> bool:
     """True for what is meant as a URL, and not as a folder of this machine."""

@@ -1,7 +1,19 @@
 """Files kept by what is in them where everybody of a team can reach them."""
 
+import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is kept: its bytes, when it was put there or used last by the store's clock, and as which version."""
+
+    name: str
+    size: int
+    used: datetime.datetime
+    version: str
 
 
 class Contents(Protocol):
@@ -19,6 +31,15 @@ class Contents(Protocol):
 
     def fetch(self, name: str, into: Path) -> bool:
         """Write the file of that name to a path of this machine; False when there is none."""
+
+    def use(self, name: str) -> bool:
+        """Mark a file as used now, so that nobody prunes it; False when there is none."""
+
+    def files(self) -> tuple[File, ...]:
+        """All files, by name."""
+
+    def remove(self, file: File) -> bool:
+        """Remove a file that was not used since it was listed; False when it was."""
 
     def url(self, name: str) -> str:
         """An address at which Azure can fetch the file for a while; it may hold a signature and is shown nowhere."""

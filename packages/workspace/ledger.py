@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +26,7 @@ from workspace.work import Outcome, Result, say_nothing
 _ENDING = ".jsonl"
 _DIGITS = 64
 _TRIES = 20
+_GATHERED_SECONDS = 1.0
 
 
 class Event(StrEnum):
@@ -77,7 +78,11 @@ class Ledger:
         self._journals: dict[str, _Journal] = {}
 
     def write(self, run: str, environment: str, event: Event, node: str = "", **body: Any) -> None:
-        """Append one entry and wait until it is durable; refused to who no longer holds the environment."""
+        """Append one entry and wait until it is durable; refused to who no longer holds the environment.
+
+        In a store that is far away a progress line of who holds the environment is not waited for: a crash may lose
+        the last ones, and nothing else.
+        """
         self._journal(environment).append(run, event, node, body)
 
     def outcome(self, run: str, environment: str, node: str, result: Result, **body: Any) -> None:
@@ -190,6 +195,28 @@ def _shared(name: str) -> str:
     return f"{name}.shared.lease"
 
 
+@dataclass
+class _Row:
+    """An entry that waits to be written; once it is settled, `error` says why it was not."""
+
+    at: str
+    run: str
+    event: Event
+    node: str
+    body: Mapping[str, Any]
+    is_settled: bool = False
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True)
+class _Line:
+    """An entry as it is written."""
+
+    text: bytes
+    entry: Entry
+    digest: str
+
+
 class _Journal:
     """The entries of one environment as far as they were read, every line checked."""
 
@@ -197,6 +224,9 @@ class _Journal:
         self._store, self._environment = store, environment
         self._record, self._head = environment + _ENDING, f"{environment}.head"
         self._lock = threading.RLock()
+        self._waiting = threading.Lock()
+        self._rows: list[_Row] = []
+        self._timer: threading.Timer | None = None
         self._entries: list[Entry] = []
         self._length = 0
         self._digests: list[str] = []
@@ -214,31 +244,80 @@ class _Journal:
     def entries(self, after: int = 0) -> list[Entry]:
         """What was recorded after that number, up to now."""
         with self._lock:
+            self._write_rows()
             self._read_on()
             return self._entries[after:]
 
     def append(self, run: str, event: Event, node: str, body: Mapping[str, Any]) -> None:
-        """Write one entry at the end, wherever the end is by then, unless somebody else took over."""
-        with self._lock:
-            tried: tuple[int, str] | None = None
-            for _ in range(_TRIES):
-                # Nothing need be read first: whatever was added since is a conflict here.
-                if tried or not self._begun:
-                    self._read_on()
-                if tried and self._is_entry(str(tried[0]), tried[1]):
-                    # It was written, and only the answer was lost.
-                    self._store.note(self._head, f"{tried[0]} {tried[1]}\n".encode())
-                    return
-                self._check_holder()
-                line, entry, digest = self._line(run, event, node, body)
-                try:
-                    self._store.append(self._record, line, self._length)
-                except Conflict:
-                    tried = entry.number, digest
-                    continue
-                self._keep(entry, digest, len(line))
-                self._store.note(self._head, f"{entry.number} {digest}\n".encode())
+        """Write one entry at the end, wherever the end is by then, unless somebody else took over.
+
+        Who holds the environment in a store that is far away has its progress lines written a little later, in their
+        order: with the next entry at the latest, before that one. What threads want to write at the same time is
+        written at once.
+        """
+        row = _Row(_now(), run, event, node, body)
+        may_wait = event is Event.PROGRESS and self._store.is_far and self.is_held
+        with self._waiting:
+            self._rows.append(row)
+            if may_wait:
+                self._write_soon()
                 return
+        with self._lock:
+            if not row.is_settled:
+                self._write_rows()
+        if row.error is not None:
+            raise row.error
+
+    def _write_soon(self) -> None:
+        if self._timer is None:
+            self._timer = threading.Timer(_GATHERED_SECONDS, self._write_late)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _write_late(self) -> None:
+        with self._lock:
+            with self._waiting:
+                self._timer = None
+            self._write_rows()
+
+    def _write_rows(self) -> None:
+        """Write what waits, all in one; who waits for a row of it finds what came of it there."""
+        with self._waiting:
+            rows, self._rows = self._rows, []
+        try:
+            if rows:
+                self._write(rows)
+        except BaseException as error:
+            for each in rows:
+                each.error = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for each in rows:
+                each.is_settled = True
+
+    def _write(self, rows: Sequence["_Row"]) -> None:
+        tried: tuple[int, str] | None = None
+        for _ in range(_TRIES):
+            # Nothing need be read first: whatever was added since is a conflict here.
+            if tried or not self._begun:
+                self._read_on()
+            if tried and self._is_entry(str(tried[0]), tried[1]):
+                # It was written, and only the answer was lost.
+                self._store.note(self._head, f"{tried[0]} {tried[1]}\n".encode())
+                return
+            self._check_holder()
+            lines = self._lines(rows)
+            last, digest = lines[-1].entry, lines[-1].digest
+            try:
+                self._store.append(self._record, b"".join(each.text for each in lines), self._length)
+            except Conflict:
+                tried = last.number, digest
+                continue
+            for each in lines:
+                self._keep(each.entry, each.digest, len(each.text))
+            self._store.note(self._head, f"{last.number} {digest}\n".encode())
+            return
         raise Broken(
             f"The ledger of {self._environment} in {self._store.place} grows while nobody but us may write it."
         )
@@ -258,8 +337,9 @@ class _Journal:
             self.append("", Event.HELD, "", body)
 
     def leave(self) -> None:
-        """Be a writer no longer."""
+        """Be a writer no longer; what waits is written before."""
         with self._lock:
+            self._write_rows()
             self._held = None
 
     @property
@@ -322,14 +402,16 @@ class _Journal:
         if entry.event is Event.HELD:
             self._token = max(self._token, int(entry.body["token"]))
 
-    def _line(self, run: str, event: Event, node: str, body: Mapping[str, Any]) -> tuple[bytes, Entry, str]:
-        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        number = len(self._entries) + 1
-        row = [number, at, run, self._environment, node, str(event), body]
-        text = json.dumps(row, default=str, separators=(",", ":"))
-        digest = self._chained(text.encode())
-        entry = Entry(number, at, run, self._environment, node, event, json.loads(text)[-1])
-        return f"{digest} {text}\n".encode(), entry, digest
+    def _lines(self, rows: Sequence["_Row"]) -> list["_Line"]:
+        """The lines of several entries after the last one, each chained to the one before."""
+        lines: list[_Line] = []
+        for number, row in enumerate(rows, len(self._entries) + 1):
+            told = [number, row.at, row.run, self._environment, row.node, str(row.event), row.body]
+            text = json.dumps(told, default=str, separators=(",", ":"))
+            digest = self._chained(text.encode(), lines[-1].digest if lines else "")
+            entry = Entry(number, row.at, row.run, self._environment, row.node, row.event, json.loads(text)[-1])
+            lines.append(_Line(f"{digest} {text}\n".encode(), entry, digest))
+        return lines
 
     def _checked(self, line: bytes) -> tuple[Entry, str]:
         """The entry in a line, once its digest fits what it says and the line before."""
@@ -342,9 +424,9 @@ class _Journal:
             raise Broken(self._altered(number))
         return Entry(number, at, run, environment, node, Event(event), body), digest.decode()
 
-    def _chained(self, text: bytes) -> str:
+    def _chained(self, text: bytes, before: str = "") -> str:
         """The digest of a line: of what it says, and of the line before, or of the environment's name at first."""
-        before = self._digests[-1] if self._digests else self._environment
+        before = before or (self._digests[-1] if self._digests else self._environment)
         return hashlib.sha256(before.encode() + b"\n" + text).hexdigest()
 
     def _altered(self, number: int) -> str:
@@ -354,6 +436,10 @@ class _Journal:
             f"removed{before}. Nothing is done on its word: bring back the record from a copy, or keep it elsewhere "
             f"and promote {self._environment} anew."
         )
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _refuse_old(directory: Path) -> None:

@@ -145,7 +145,7 @@ def opened(
                     sayings=said,
                 )
                 yield execution
-            _tidy(execution, store, say)
+            _tidy(execution, store, shared, say)
     finally:
         ledger.close()
         stores.close()
@@ -179,14 +179,14 @@ def drawn(
     return replace(plan, moved_on=onward.moved_on(brought, Catalogue(place, tuple(nodes)))), kept
 
 
-def _tidy(execution: Execution, store: Path, say: Callable[[str], None]) -> None:
+def _tidy(execution: Execution, store: Path, shared: Contents | None, say: Callable[[str], None]) -> None:
     """After a release was built well, remove the kept definitions that nobody needs any more; what fails is told."""
     results = execution.results
     done = results.keys() == execution.plan.nodes.keys() and all(each.outcome.is_success for each in results.values())
     if not (done and execution.plan.environment.builds):
         return
     try:
-        gone = pruning.told(pruning.prune(store, execution.ledger))
+        gone = pruning.told(pruning.prune(store, execution.ledger, shared=shared))
     except (OSError, WorkspaceError) as error:
         # The run itself ended well, and says so.
         say(f"kept definitions in {store} were not pruned: {error}")

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workspace import definitions, held, history
+from workspace import archive, definitions, held, history
+from workspace.contents import Contents
 from workspace.ledger import Event, Ledger
 
 KEEP = 30
@@ -30,15 +31,22 @@ class Gone:
     size: int
 
 
-def prune(store: Path, ledger: Ledger, *, keep: int = KEEP, dry: bool = False) -> tuple[Gone, ...]:
+def prune(
+    store: Path, ledger: Ledger, *, shared: Contents | None = None, keep: int = KEEP, dry: bool = False
+) -> tuple[Gone, ...]:
     """Remove the kept definitions that nobody needs any more, and say which; with `dry` only say.
 
-    Those stay that belong to one of the last `keep` releases, to the release that an environment has proven now, to one
-    that is held, or to the last run in an environment, which may be at work; and all that are young.
+    Those of this machine in the folder `store`, and those of the team in `shared`, each by the same rule. Those stay
+    that belong to one of the last `keep` releases, to the release that an environment has proven now, to one that is
+    held, or to the last run in an environment, which may be at work; and all that are young.
     """
+    needed = _needed(ledger, keep)
+    return (*_prune_folder(store, needed, dry=dry), *_prune_shared(shared, needed, dry=dry))
+
+
+def _prune_folder(store: Path, needed: set[str], *, dry: bool) -> tuple[Gone, ...]:
     if not store.is_dir():
         return ()
-    needed = _needed(ledger, keep)
     gone, removed = [], []
     with definitions.alone(store):
         for folder in sorted(_old(store)):
@@ -49,6 +57,18 @@ def prune(store: Path, ledger: Ledger, *, keep: int = KEEP, dry: bool = False) -
     for each in removed:
         shutil.rmtree(each, ignore_errors=True)
     return tuple(each for each in gone if not each.digest.startswith("."))
+
+
+def _prune_shared(shared: Contents | None, needed: set[str], *, dry: bool) -> tuple[Gone, ...]:
+    """Whoever builds with a copy marks it before its ledger names it; what was marked since it was listed stays."""
+    young = datetime.datetime.now(datetime.UTC) - YOUNG
+    gone = []
+    for each in shared.files() if shared else ():
+        digest = archive.digest(each.name)
+        is_needed = not digest or digest in needed or each.used > young
+        if shared and not is_needed and (dry or shared.remove(each)):
+            gone.append(Gone(digest, each.size))
+    return tuple(gone)
 
 
 def told(gone: tuple[Gone, ...]) -> str:

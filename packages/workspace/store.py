@@ -29,6 +29,10 @@ class Store(Protocol):
     def place(self) -> str:
         """Where it is, for messages to people."""
 
+    @property
+    def is_far(self) -> bool:
+        """True where each write costs a journey, so that what need not be durable at once is better gathered."""
+
     def read(self, record: str, start: int = 0) -> bytes:
         """The bytes of a record from `start` on; empty when there is none."""
 
@@ -70,6 +74,11 @@ class Folder:
     def place(self) -> str:
         """The folder."""
         return str(self._directory)
+
+    @property
+    def is_far(self) -> bool:
+        """A folder is at hand."""
+        return False
 
     def read(self, record: str, start: int = 0) -> bytes:
         """The bytes of a record from `start` on; empty when there is none."""

@@ -5,17 +5,26 @@ Each runs against a container in memory under Azure's real SDK and, in `make con
 
 import datetime
 import email.utils
+import json
 import multiprocessing
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import requests
 from azure.core.exceptions import ClientAuthenticationError
 from blobs import Azurite, Memory, Token, Trouble, always, in_memory, is_append, is_write, transport
+from requests.adapters import HTTPAdapter
+from starlette.applications import Starlette
 from workspace import lease
-from workspace.clients.blobs import BlobStore, Container
+from workspace.clients.blobs import BlobContents, BlobStore, Container
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 from workspace.ledger import Event, Ledger
+from workspace.rehearsal import serving
 from workspace.store import Conflict
 
 Opened = Callable[..., Container]
@@ -211,6 +220,97 @@ def test_a_writer_that_slept_through_its_lease_is_refused_and_writes_nothing(ope
     assert events == [("", Event.HELD), ("1", Event.STARTED), ("", Event.HELD), ("2", Event.STARTED)]
 
 
+# ---- what need not be durable at once
+
+
+def appends(trouble: Trouble) -> int:
+    return sum("comp=appendblock" in each for each in trouble.asked)
+
+
+def test_progress_is_written_in_its_order_with_the_next_entry_in_one_request(opened: Opened) -> None:
+    trouble = Trouble()
+    ledger = Ledger(BlobStore(opened(trouble)))
+    with ledger.hold("dev", "a run"):
+        before = appends(trouble)
+        for number in range(5):
+            ledger.write("1", "dev", Event.PROGRESS, "db", line=str(number))
+        ledger.write("1", "dev", Event.INTENT, "db", changes=[])
+        assert appends(trouble) == before + 1
+        seen = Ledger(BlobStore(opened())).after(1, "dev")
+        assert [each.body.get("line") for each in seen] == ["0", "1", "2", "3", "4", None]
+        ledger.write("1", "dev", Event.PROGRESS, "db", line="last")
+        assert ledger.after(7, "dev")[0].body == {"line": "last"}
+        ledger.write("1", "dev", Event.PROGRESS, "db", line="the very last")
+    assert Ledger(BlobStore(opened())).check("dev") == 9
+
+
+def test_progress_that_nothing_follows_is_written_by_itself(opened: Opened) -> None:
+    ledger, reader = Ledger(BlobStore(opened())), Ledger(BlobStore(opened()))
+    with ledger.hold("dev", "a run"):
+        ledger.write("1", "dev", Event.PROGRESS, "db", line="at work")
+        while not reader.after(1, "dev"):
+            time.sleep(0.05)
+
+
+def _die_talking(container: Container) -> None:
+    with Ledger(BlobStore(container)).hold("dev", "one before"):
+        pass
+    ledger = Ledger(BlobStore(container))
+    with ledger.hold("dev", "a run"):
+        ledger.write("1", "dev", Event.PROGRESS, "db", line="said before")
+        ledger.write("1", "dev", Event.INTENT, "db", changes=[])
+        ledger.write("1", "dev", Event.PROGRESS, "db", line="said in vain")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.conformance
+def test_a_crash_loses_progress_alone_and_nobody_misses_it(azurite: Azurite) -> None:
+    """What was not written yet is as if it had not been said; what was awaited is there, and the chain is whole."""
+    url = azurite.made()
+    process = multiprocessing.get_context("fork").Process(target=_die_talking, args=(azurite.container(url),))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    ledger = Ledger(BlobStore(azurite.container(url)))
+    told = [(each.event, each.body.get("line")) for each in ledger.after(2, "dev")]
+    assert told == [(Event.PROGRESS, "said before"), (Event.INTENT, None)]
+    with ledger.hold("dev", "the next"):
+        ledger.write("2", "dev", Event.ENDED, success=True)
+    assert ledger.check("dev") == 6
+
+
+def test_what_threads_write_at_once_is_written_at_once_and_each_knows_that_it_was(opened: Opened) -> None:
+    trouble = Trouble()
+    trouble.seconds = 0.02
+    ledger = Ledger(BlobStore(opened(trouble)))
+    with ledger.hold("dev", "a run"):
+        before = appends(trouble)
+        threads = [
+            threading.Thread(target=lambda number=number: ledger.write("1", "dev", Event.INTENT, str(number)))  # type: ignore[misc]
+            for number in range(16)
+        ]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert sorted(int(each.node) for each in Ledger(BlobStore(opened())).after(1, "dev")) == list(range(16))
+        assert appends(trouble) - before < 16
+
+
+def test_a_writer_that_lost_its_lease_writes_neither_what_waits_nor_what_it_means(opened: Opened) -> None:
+    ledger, next_one = Ledger(BlobStore(opened())), Ledger(BlobStore(opened()))
+    store = BlobStore(opened())
+    with ledger.hold("dev", "the sleeper"):
+        ledger.write("1", "dev", Event.PROGRESS, "db", line="never seen")
+        said, version = store.document("dev.lease")
+        store.replace("dev.lease", json.dumps({**json.loads(said), "holder": None}).encode(), version)
+        with next_one.hold("dev", "the next"):
+            next_one.write("2", "dev", Event.STARTED)
+        with pytest.raises(Refused):
+            ledger.write("1", "dev", Event.INTENT, "db")
+    assert [each.run for each in Ledger(BlobStore(opened())).after(0, "dev") if each.run] == ["2"]
+
+
 # ---- what others do to it
 
 
@@ -386,6 +486,50 @@ def test_an_account_that_cannot_be_reached_is_unsettled() -> None:
     )
     with pytest.raises(Unsettled, match="did not answer well in 2 tries"):
         BlobStore(container).read("dev.jsonl")
+
+
+@pytest.mark.conformance
+def test_a_certificate_that_is_not_trusted_is_told_at_once(azurite: Azurite) -> None:
+    seen = Trouble()
+    way = transport(seen, HTTPAdapter())
+    container = Container(azurite.made(), credential=Token(), transport=way, pauses=(0.0,) * 4)
+    with pytest.raises(Broken, match=r"not trusted here \(self-signed certificate\).*`certificate`"):
+        BlobStore(container).read("dev.jsonl")
+    assert len(seen.seen) == 1
+
+
+def test_a_stand_in_with_a_certificate_of_its_own_is_not_trusted(tmp_path: Path) -> None:
+    nobody = Starlette()
+    with serving.Served(nobody, serving.certificate(tmp_path)) as server:
+        url = f"https://127.0.0.1:{server.port}/devstoreaccount1/ledger"
+        container = Container(url, credential=Token(), pauses=(0.0,) * 4)
+        with pytest.raises(Broken, match="shows a certificate that is not trusted here"):
+            BlobStore(container).read("dev.jsonl")
+
+
+# ---- addresses that others fetch from
+
+
+@pytest.mark.conformance
+def test_a_signed_address_is_read_by_whoever_has_it_and_by_nobody_without(azurite: Azurite, tmp_path: Path) -> None:
+    (tmp_path / "content").write_bytes(b"a package")
+    contents = BlobContents(azurite.container(azurite.made()), "packages")
+    contents.put("abc", tmp_path / "content")
+    url, verify = contents.url("abc"), str(azurite.tls.certificate)
+    assert requests.get(url, verify=verify, timeout=10).content == b"a package"
+    assert requests.get(url.partition("?")[0], verify=verify, timeout=10).status_code == 403
+    assert (
+        requests.put(url, data=b"x", headers={"x-ms-blob-type": "BlockBlob"}, verify=verify, timeout=10).status_code
+        == 403
+    )
+
+
+def test_who_may_not_sign_addresses_is_told_which_role_on_the_account() -> None:
+    trouble = Trouble()
+    contents = BlobContents(in_memory(Memory(), trouble), "packages")
+    trouble.refuse(always, 403, "AuthorizationPermissionMismatch", times=10)
+    with pytest.raises(Broken, match=r'the role "Storage Blob Delegator" on the storage account https://mystira'):
+        contents.url("abc")
 
 
 def test_notes_of_many_threads_end_with_the_newest(opened: Opened) -> None:

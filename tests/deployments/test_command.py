@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blobs import Azurite, Token
 from typer.testing import CliRunner
+from workspace.addresses import Addresses
+from workspace.clients import credentials
+from workspace.clients.blobs import BlobStore
 from workspace.errors import Broken
 from workspace.lease import Someone
 from workspace.ledger import Event, Ledger
@@ -99,6 +103,31 @@ def test_how_a_node_was_found_is_told(state: Path, facts: dict[str, Any], told: 
     assert told in said(state, "explain", "dev.chain.mystira.app")[1]
     assert asked(state, "history", "dev")[0]["ways"] == {facts["way"]: 1}
     assert counted in said(state, "history", "dev")[1]
+
+
+@pytest.mark.conformance
+def test_a_team_s_ledger_is_asked_through_a_file_of_addresses(
+    tmp_path: Path, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = azurite.made()
+    ledger = Ledger(BlobStore(azurite.container(url)))
+    promoted(ledger, "dev", "r1", release(OLD))
+    addresses = Addresses(
+        subscription="s", state=tmp_path / "mine", ledger=url, certificate=azurite.tls.certificate
+    ).model_dump_json()
+    (tmp_path / "team.json").write_text(addresses)
+    monkeypatch.setattr(credentials, "credential", lambda **_: Token())
+
+    def told(*words: str) -> str:
+        done = CliRunner().invoke(command.application, [*words, "--addresses", str(tmp_path / "team.json")])
+        assert done.exit_code == 0, done.output
+        return " ".join(done.output.split())
+
+    assert release(OLD).id in told("releases")
+    assert f"dev: {ledger.last_number('dev')} entries, each as it was written" in told("check")
+    assert "is held in dev" in told("hold", "dev", "dev", "--because", "a doubt")
+    assert "a doubt" in told("show", release(OLD).id)
+    assert told("prune") == "Nothing is to be removed."
 
 
 def test_releases_are_listed_with_where_they_were_proven(state: Path) -> None:

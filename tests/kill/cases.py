@@ -84,7 +84,7 @@ class Place:
 
     def promote(self, environment: str, run: str) -> Execution:
         """Promote an environment whole; a node that fails is told in the execution's results."""
-        with victim.at_work(self.state, environment, run) as execution:
+        with victim.at_work(self.addresses, environment, run) as execution:
             scheduler.settle(execution, Patience(delays(self.addresses.poll_seconds)))
             ending.conclude(execution)
             return execution

@@ -6,6 +6,7 @@ then it works on the node and kills itself there. It ends with 0 only where the 
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from workspace import kinds, promotion, scheduler
+from workspace import ending, kinds, lease, promotion, scheduler
 from workspace.addresses import Addresses
 from workspace.execution import Execution
 from workspace.ledger import Ledger
@@ -64,38 +65,76 @@ def die() -> None:
     threading.Event().wait()
 
 
-def promote(state: Path, environment: str, run: str, names: Collection[str]) -> None:
-    """Promote some nodes of an environment; what became of each stands in the ledger."""
-    with at_work(state, environment, run, names) as execution:
-        scheduler.settle(execution, Patience(delays(_addresses(state).poll_seconds)))
+def promote(
+    addresses: Addresses,
+    environment: str,
+    run: str,
+    names: Collection[str] | None = None,
+    lease_seconds: float = lease.SECONDS,
+) -> None:
+    """Promote some nodes of an environment, or all; what became of each stands in the ledger."""
+    with at_work(addresses, environment, run, names, lease_seconds) as execution:
+        scheduler.settle(execution, Patience(delays(addresses.poll_seconds)))
+        if names is None:
+            ending.conclude(execution)
 
 
 def main(
     state: Path, environment: str, run: str, before: Collection[str], node: str, point: str, seconds: float
 ) -> None:
     """Promote what comes before a node, then the node, and die at a point of it."""
+    die_in(addresses_of(state), environment, run, before, node, point, seconds, state / f"{run}.outlived")
+
+
+def die_on(
+    host: str, addresses: Addresses, before: Collection[str], node: str, seconds: float, lease_seconds: float
+) -> None:
+    """The same in dev, on what everybody else takes for another machine: by what leases tell of it."""
+    socket.gethostname = lambda: host
+    outlived = addresses.state / "outlived"
+    die_in(addresses, "dev", "killed", before, node, DURING, seconds, outlived, lease_seconds)
+
+
+def die_in(
+    addresses: Addresses,
+    environment: str,
+    run: str,
+    before: Collection[str],
+    node: str,
+    point: str,
+    seconds: float,
+    outlived: Path,
+    lease_seconds: float = lease.SECONDS,
+) -> None:
+    """The work of `main`, at any addresses."""
     if before:
-        promote(state, environment, f"{run}-before", before)
-    outlived = state / f"{run}.outlived"
+        promote(addresses, environment, f"{run}-before", before, lease_seconds)
     kinds.TABLE = {kind: lethal(module, point, seconds, outlived) for kind, module in kinds.TABLE.items()}  # type: ignore[misc]
     if point == UNRECORDED:
         promotion.Ledger = Forgetful  # type: ignore[misc]
-    promote(state, environment, run, {node})
+    promote(addresses, environment, run, {node}, lease_seconds)
 
 
 @contextmanager
-def at_work(state: Path, environment: str, run: str, names: Collection[str] | None = None) -> Iterator[Execution]:
+def at_work(
+    addresses: Addresses,
+    environment: str,
+    run: str,
+    names: Collection[str] | None = None,
+    lease_seconds: float = lease.SECONDS,
+) -> Iterator[Execution]:
     """A run that has begun on some nodes of an environment, or on all; what they need of others is settled."""
     place = deployments.find(environment)
     opening = promotion.opened(
         place,
         deployments.nodes(place),
-        _addresses(state),
+        addresses,
         run=run,
         sources=deployments.SOURCES,
         folders=deployments.DEFINITIONS,
         owner=run,
         following=deployments.following(place),
+        lease_seconds=lease_seconds,
         narrow=lambda plan: plan if names is None else plan.narrowed(names),
     )
     with opening as execution:
@@ -103,5 +142,6 @@ def at_work(state: Path, environment: str, run: str, names: Collection[str] | No
         yield execution
 
 
-def _addresses(state: Path) -> Addresses:
+def addresses_of(state: Path) -> Addresses:
+    """Where the rehearsal of a state answers."""
     return Addresses.model_validate_json(local.addresses(state).read_text())

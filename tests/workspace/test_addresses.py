@@ -46,6 +46,7 @@ CONTAINER = "https://mystira.blob.core.windows.net/ledger"
 def test_a_ledger_is_in_a_container_or_a_folder_of_it(url: str, found: tuple[str, str, str]) -> None:
     assert Addresses(**BASE, ledger=url, packages=url).ledger == url
     assert blob_address.parse(url) == blob_address.BlobAddress(*found)
+    assert blob_address.parse(url).account_name == ("devstoreaccount1" if "127.0.0.1" in url else "mystira")
 
 
 @pytest.mark.parametrize(

@@ -12,32 +12,40 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blobs import Memory, in_memory
 from workspace import lease
+from workspace.clients.blobs import BlobStore
 from workspace.errors import Broken, Refused
 from workspace.lease import Ended, Held
-from workspace.store import Folder
+from workspace.store import Folder, Store
 
 SHORT = 0.4
 """Seconds of a lease in these tests; nothing here asserts how long something took."""
 
 
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return Folder(tmp_path) if request.param == "folder" else BlobStore(in_memory(Memory()))
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Folder:
+def folder(tmp_path: Path) -> Folder:
+    """A store that other processes share."""
     return Folder(tmp_path)
 
 
-def taken(store: Folder, owner: str) -> Held:
+def taken(store: Store, owner: str) -> Held:
     with lease.held(store, "zone", owner, seconds=SHORT) as held:
         return held
 
 
-def test_each_holder_has_a_higher_number_than_the_one_before(store: Folder) -> None:
+def test_each_holder_has_a_higher_number_than_the_one_before(store: Store) -> None:
     held = [taken(store, owner) for owner in ("a", "b", "c")]
     assert [each.token for each in held] == [1, 2, 3]
     assert [each.before for each in held] == [Ended(), Ended("released", "a"), Ended("released", "b")]
 
 
-def test_a_lease_lasts_as_long_as_its_holder_beats(store: Folder) -> None:
+def test_a_lease_lasts_as_long_as_its_holder_beats(store: Store) -> None:
     came = threading.Event()
 
     def wait_for_it() -> None:
@@ -53,7 +61,7 @@ def test_a_lease_lasts_as_long_as_its_holder_beats(store: Folder) -> None:
     assert came.is_set()
 
 
-def test_those_who_wait_come_in_the_order_they_came(store: Folder) -> None:
+def test_those_who_wait_come_in_the_order_they_came(store: Store) -> None:
     order: list[str] = []
     said: dict[str, list[str]] = {}
     lined_up = {name: threading.Event() for name in "bcd"}
@@ -82,7 +90,7 @@ def test_those_who_wait_come_in_the_order_they_came(store: Folder) -> None:
     assert said["d"][0].endswith("who is at work in zone, after b, c")
 
 
-def test_who_stops_waiting_leaves_the_line_and_touches_nothing(store: Folder) -> None:
+def test_who_stops_waiting_leaves_the_line_and_touches_nothing(store: Store) -> None:
     halt = threading.Event()
     halt.set()
     with lease.held(store, "zone", "a", seconds=5):
@@ -92,7 +100,7 @@ def test_who_stops_waiting_leaves_the_line_and_touches_nothing(store: Folder) ->
         assert json.loads(store.document("zone")[0])["line"] == []
 
 
-def test_who_was_stopped_before_it_came_takes_nothing(store: Folder) -> None:
+def test_who_was_stopped_before_it_came_takes_nothing(store: Store) -> None:
     halt = threading.Event()
     halt.set()
     first = lease.held(store, "zone.shared.lease", "a", seconds=5, halt=halt)
@@ -133,10 +141,10 @@ def sleeper(folder: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.mark.slow
-def test_who_is_stopped_loses_its_lease_and_is_told_when_it_wakes_up(store: Folder, tmp_path: Path) -> None:
+def test_who_is_stopped_loses_its_lease_and_is_told_when_it_wakes_up(folder: Folder, tmp_path: Path) -> None:
     with sleeper(tmp_path) as process:
         process.send_signal(signal.SIGSTOP)
-        with lease.held(store, "zone", "the next", seconds=SHORT) as held:
+        with lease.held(folder, "zone", "the next", seconds=SHORT) as held:
             assert (held.token, held.before) == (2, Ended("expired", "the sleeper"))
             process.send_signal(signal.SIGCONT)
             told, _ = process.communicate("wake up\n", timeout=30)
@@ -146,15 +154,15 @@ def test_who_is_stopped_loses_its_lease_and_is_told_when_it_wakes_up(store: Fold
 
 
 @pytest.mark.slow
-def test_who_was_killed_is_not_waited_for(store: Folder, tmp_path: Path) -> None:
+def test_who_was_killed_is_not_waited_for(folder: Folder, tmp_path: Path) -> None:
     with sleeper(tmp_path) as process:
         process.kill()
         process.wait()
-        with lease.held(store, "zone", "the next", seconds=3600) as held:
+        with lease.held(folder, "zone", "the next", seconds=3600) as held:
             assert held.before == Ended("died", "the sleeper")
 
 
-def test_a_holder_that_lost_it_does_not_take_it_from_the_next(store: Folder) -> None:
+def test_a_holder_that_lost_it_does_not_take_it_from_the_next(store: Store) -> None:
     with lease.held(store, "zone", "a", seconds=SHORT) as held:
         document = json.loads(store.document("zone")[0])
         document |= {"token": 7, "holder": {**document["holder"], "id": "another", "owner": "b"}}
@@ -166,13 +174,13 @@ def test_a_holder_that_lost_it_does_not_take_it_from_the_next(store: Folder) -> 
     assert lease.holder(store, "zone").startswith("b (process ")
 
 
-def test_a_damaged_lease_lets_nobody_in(store: Folder) -> None:
+def test_a_damaged_lease_lets_nobody_in(store: Store) -> None:
     store.replace("zone", b"{", "")
     with pytest.raises(Broken, match=r"The lease zone in .* is damaged"):
         taken(store, "a")
 
 
-def test_many_at_once_never_hold_it_together(store: Folder) -> None:
+def test_many_at_once_never_hold_it_together(store: Store) -> None:
     inside, together, tokens = threading.Semaphore(1), [], []
 
     def come(name: str) -> None:

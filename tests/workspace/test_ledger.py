@@ -5,18 +5,20 @@ import multiprocessing
 import os
 import resource
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from workspace.errors import Broken, Refused
 from workspace.ledger import Entry, Event, Ledger
 from workspace.release import Release
+from workspace.store import Store
 from workspace.work import Outcome, Result
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger")
+def ledger(again: Callable[[], Store]) -> Ledger:
+    return Ledger(again())
 
 
 def test_a_node_gives_what_it_gave_when_it_last_succeeded(ledger: Ledger) -> None:
@@ -33,25 +35,29 @@ def test_what_did_not_succeed_gives_nothing(ledger: Ledger, outcome: Outcome) ->
     assert ledger.gives("dev") == {}
 
 
-def test_entries_survive_a_new_process_and_come_in_order(tmp_path: Path) -> None:
-    first = Ledger(tmp_path)
+def test_entries_survive_a_new_process_and_come_in_order(again: Callable[[], Store]) -> None:
+    first = Ledger(again())
     first.write("1", "dev", Event.STARTED, nodes={})
     first.write("1", "dev", Event.PROGRESS, "db", line="going on")
     first.close()
-    entries = Ledger(tmp_path).after(0, run="1")
+    entries = Ledger(again()).after(0, run="1")
     assert [(entry.event, entry.node) for entry in entries] == [(Event.STARTED, ""), (Event.PROGRESS, "db")]
     assert entries[1].body == {"line": "going on"}
 
 
-def test_an_entry_reads_the_same_where_it_was_written_and_anywhere_else(tmp_path: Path) -> None:
-    here = Ledger(tmp_path)
+def test_an_entry_reads_the_same_where_it_was_written_and_anywhere_else(
+    again: Callable[[], Store], tmp_path: Path
+) -> None:
+    here = Ledger(again())
     here.write("r", "dev", Event.PROGRESS, "db", line="zwölf\n\x1b[31m\u2028", where=tmp_path, some=(1, 2))
-    assert here.after(0) == Ledger(tmp_path).after(0)
+    assert here.after(0) == Ledger(again()).after(0)
     assert here.after(0)[0].body["some"] == [1, 2]
 
 
-def test_numbers_count_within_an_environment_and_a_reader_goes_on_where_it_was(ledger: Ledger, tmp_path: Path) -> None:
-    reader = Ledger(tmp_path / "ledger")
+def test_numbers_count_within_an_environment_and_a_reader_goes_on_where_it_was(
+    ledger: Ledger, again: Callable[[], Store]
+) -> None:
+    reader = Ledger(again())
     ledger.write("1", "dev", Event.STARTED)
     ledger.write("2", "staging", Event.STARTED)
     seen = reader.last_number("dev")
@@ -202,8 +208,7 @@ def test_the_ledger_is_private_and_only_grows(tmp_path: Path) -> None:
 # ---- one writer
 
 
-def test_threads_write_whole_entries_one_after_the_other(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+def test_threads_write_whole_entries_one_after_the_other(ledger: Ledger, again: Callable[[], Store]) -> None:
     threads = [
         threading.Thread(target=lambda: [ledger.write("1", "dev", Event.PROGRESS, line="x") for _ in range(20)])
         for _ in range(8)
@@ -212,10 +217,10 @@ def test_threads_write_whole_entries_one_after_the_other(tmp_path: Path) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert Ledger(tmp_path).check("dev") == 160
+    assert Ledger(again()).check("dev") == 160
 
 
-def test_an_environment_is_held_by_one_and_the_next_is_told_who(ledger: Ledger, tmp_path: Path) -> None:
+def test_an_environment_is_held_by_one_and_the_next_is_told_who(ledger: Ledger, again: Callable[[], Store]) -> None:
     said: list[str] = []
     waiting = threading.Event()
 
@@ -224,7 +229,7 @@ def test_an_environment_is_held_by_one_and_the_next_is_told_who(ledger: Ledger, 
         waiting.set()
 
     def second() -> None:
-        with Ledger(tmp_path / "ledger").hold("dev", "the second", tell):
+        with Ledger(again()).hold("dev", "the second", tell):
             said.append("got it")
 
     with ledger.hold("dev", "the first"), ledger.hold("staging", "somebody else"):
@@ -259,20 +264,21 @@ def test_a_process_that_died_holds_nothing_and_the_next_says_so(tmp_path: Path) 
         }
 
 
-def test_who_slept_through_the_end_of_its_lease_is_refused_at_its_next_entry(tmp_path: Path) -> None:
-    sleeper, next_one = Ledger(tmp_path, lease_seconds=0.3), Ledger(tmp_path, lease_seconds=0.3)
+def test_who_slept_through_the_end_of_its_lease_is_refused_at_its_next_entry(again: Callable[[], Store]) -> None:
+    sleeper, next_one = Ledger(again()), Ledger(again())
     with sleeper.hold("dev", "the sleeper"):
         sleeper.write("1", "dev", Event.STARTED)
         # As after SIGSTOP, or a machine put to sleep: no beat comes, and nothing was told to the sleeper.
-        lease = json.loads((tmp_path / "dev.lease").read_text())
+        said, version = again().document("dev.lease")
+        lease = json.loads(said)
         lease["token"] += 1
         lease["holder"] = None
-        (tmp_path / "dev.lease").write_text(json.dumps(lease))
+        again().replace("dev.lease", json.dumps(lease).encode(), version)
         with next_one.hold("dev", "the next"):
             with pytest.raises(Refused, match=r"^the sleeper no longer holds dev\.lease: .* Nothing was written\."):
                 sleeper.write("1", "dev", Event.INTENT, "db", changes=["make it"])
             next_one.write("2", "dev", Event.STARTED)
-    assert [(e.run, e.event) for e in Ledger(tmp_path).after(0)] == [
+    assert [(e.run, e.event) for e in Ledger(again()).after(0)] == [
         ("", Event.HELD),
         ("1", Event.STARTED),
         ("", Event.HELD),

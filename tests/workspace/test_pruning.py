@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from workspace import definitions, promotion, pruning, scheduler
+from blobs import Memory, in_memory
+from workspace import archive, definitions, promotion, pruning, scheduler
 from workspace.addresses import Addresses
+from workspace.clients.blobs import BlobContents
 from workspace.ending import conclude
 from workspace.environment import Environment
 from workspace.ledger import Event, Ledger
@@ -74,6 +76,36 @@ def test_what_is_young_stays_and_what_is_a_little_older_does_not(state: Path, le
     digest = copy(state, "nobody's", when)
     pruning.prune(state / "definitions", ledger)
     assert (digest in left(state)) is (hours > 0)
+
+
+def test_the_archives_of_the_team_go_by_the_same_rule(state: Path, ledger: Ledger) -> None:
+    memory = Memory()
+    shared = BlobContents(in_memory(memory), "definitions")
+    digests = {name: proven(state, ledger, name) for name in ("needless", "young", "used", "needed")}
+    store = state / "definitions"
+    for digest in digests.values():
+        archive.share(definitions.Kept(store / digest, digest), shared)
+    memory.blobs["definitions/notes.txt"] = {**memory.blobs[f"definitions/{digests['young']}.tar.gz"]}
+    for name, blob in memory.blobs.items():
+        blob["when"] = time.time() if digests["young"] in name else OLD
+    archive.share(definitions.Kept(store / digests["used"], digests["used"]), shared)
+    would = pruning.prune(state / "nowhere", ledger, shared=shared, keep=1, dry=True)
+    gone = pruning.prune(state / "nowhere", ledger, shared=shared, keep=1)
+    assert [each.digest for each in gone] == [each.digest for each in would] == [digests["needless"]]
+    stay = {f"{digests[name]}.tar.gz" for name in ("young", "used", "needed")}
+    assert {each.name for each in shared.files()} == stay | {"notes.txt"}
+
+
+def test_an_archive_that_was_used_since_it_was_listed_stays(state: Path, ledger: Ledger) -> None:
+    memory = Memory()
+    shared = BlobContents(in_memory(memory), "definitions")
+    digest = copy(state, "nobody's")
+    archive.share(definitions.Kept(state / "definitions" / digest, digest), shared)
+    (listed,) = shared.files()
+    assert shared.use(listed.name)
+    assert not shared.remove(listed)
+    assert shared.remove(shared.files()[0])
+    assert (shared.files(), shared.use(listed.name)) == ((), False)
 
 
 def test_a_dry_run_removes_nothing_and_says_the_same(state: Path, ledger: Ledger) -> None:

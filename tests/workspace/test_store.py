@@ -2,23 +2,9 @@
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from blobs import BLOBS, openings
-from workspace.clients.blobs import BlobStore
-from workspace.store import Conflict, Folder, Store
-
-STORES = ["folder", *BLOBS]
-
-
-@pytest.fixture(params=STORES)
-def again(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """Opens one and the same store once more."""
-    if request.param == "folder":
-        return lambda: Folder(tmp_path / "store")
-    opened = openings(request, request.param)
-    return lambda: BlobStore(opened())
+from workspace.store import Conflict, Store
 
 
 @pytest.fixture

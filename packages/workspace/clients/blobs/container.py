@@ -4,7 +4,9 @@ The SDK's own retries are off. They cannot know that the answer to a write was l
 a write under a condition is refused because of itself. Here it is recognised as written.
 """
 
+import datetime
 import email.utils
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +25,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 from azure.core.pipeline.transport import HttpTransport
-from azure.storage.blob import BlobClient, BlobPrefix, ContainerClient
+from azure.storage.blob import BlobClient, BlobPrefix, BlobServiceClient, ContainerClient, UserDelegationKey
 
 from workspace.blob_address import parse
 from workspace.errors import Broken, Unsettled
@@ -40,6 +42,7 @@ _PASSING = (408, 429, 500, 502, 503, 504)
 _CONFLICTS = ("AppendPositionConditionNotMet", "ConditionNotMet", "TargetConditionNotMet", "BlobAlreadyExists")
 _MISSING = ("BlobNotFound", "ResourceNotFound")
 _ROLE = "Storage Blob Data Contributor"
+_SIGNING_ROLE = "Storage Blob Delegator"
 
 _T = TypeVar("_T")
 
@@ -53,6 +56,7 @@ class Known:
     etag: str
     appendable: bool = True
     blocks: int = 0
+    changed: datetime.datetime | None = None
 
 
 class Container:
@@ -97,7 +101,9 @@ class Container:
         def request() -> list[Known]:
             found = self.client.walk_blobs(name_starts_with=start, delimiter="/")
             return [
-                Known(each.name.removeprefix(self.address.prefix), int(each.size), each.etag)
+                Known(
+                    each.name.removeprefix(self.address.prefix), int(each.size), each.etag, changed=each.last_modified
+                )
                 for each in found
                 if not isinstance(each, BlobPrefix)
             ]
@@ -187,6 +193,26 @@ class Container:
         """Write a blob whatever was there."""
         self.ask(lambda: self.blob(name).upload_blob(data, overwrite=True))
 
+    def touch(self, name: str) -> bool:
+        """Give a blob a new version with the same content; False when there is none."""
+
+        def request() -> bool:
+            with _absent():
+                self.blob(name).set_blob_metadata({})
+                return True
+            return False
+
+        return self.ask(request)
+
+    def remove(self, name: str, version: str) -> None:
+        """Remove a blob that has this version, unless it is gone; raises Conflict when it has another."""
+
+        def request() -> None:
+            with _absent():
+                self.blob(name).delete_blob(etag=version, match_condition=MatchConditions.IfNotModified)
+
+        self.ask(request)
+
     def upload(self, name: str, file: BinaryIO, size: int) -> None:
         """Write a blob that is not there yet; raises Conflict when it is."""
 
@@ -200,11 +226,22 @@ class Container:
 
         self.ask(request, written)
 
-    def ask(self, request: Callable[[], _T], written: Callable[[], _T | None] | None = None) -> _T:
+    def delegation_key(self, begins: datetime.datetime, ends: datetime.datetime) -> UserDelegationKey:
+        """A key of our own, good for so long, to sign addresses with; it takes a role on the whole account."""
+        account = BlobServiceClient(
+            self.address.account, credential=self.client.credential, _pipeline=self.client._pipeline
+        )
+        account_wide = (
+            f'the role "{_SIGNING_ROLE}" on the storage account {self.address.account} (on its container alone it is '
+            f"not enough)"
+        )
+        return self.ask(lambda: account.get_user_delegation_key(begins, ends), role=account_wide)
+
+    def ask(self, request: Callable[[], _T], written: Callable[[], _T | None] | None = None, *, role: str = "") -> _T:
         """What a request is answered, asked again while what hinders it passes.
 
-        `written` is asked when a condition is not met, or patience ends, after an answer was lost: it says whether what
-        was asked for was done all the same.
+        `role` is what it takes, where that is another one than for reading and writing. `written` is asked when a
+        condition is not met after an answer was lost: it says whether what was asked for was done all the same.
         """
         pauses, doubtful = iter(self._pauses), False
         while True:
@@ -215,8 +252,10 @@ class Container:
                     if doubtful and written is not None and (done := written()) is not None:
                         return done
                     raise Conflict(self.place) from error
+                if distrust := _distrust(error):
+                    self._tell_distrust(distrust, error)
                 if not _is_passing(error):
-                    self._tell(error)
+                    self._tell(error, role)
                 pause = next(pauses, None)
                 doubtful = True
                 if pause is None:
@@ -231,7 +270,14 @@ class Container:
         unsettled.after = min(60.0, _asked_pause(error))
         raise unsettled from error
 
-    def _tell(self, error: AzureError) -> NoReturn:
+    def _tell_distrust(self, distrust: ssl.SSLCertVerificationError, error: AzureError) -> NoReturn:
+        raise Broken(
+            f"What answers for {self.place}, or for the sign-in to it, shows a certificate that is not trusted here "
+            f"({distrust.verify_message}), so nothing was sent: have `certificate` of the addresses name a file with "
+            f"its CA, or find out who stands between this machine and Azure; then run again."
+        ) from error
+
+    def _tell(self, error: AzureError, role: str = "") -> NoReturn:
         """Raise what a person can act upon."""
         code, status, place = _code(error), getattr(error, "status_code", None), self.place
         container = f"container {self.address.container} of {self.address.account}"
@@ -252,9 +298,10 @@ class Container:
                     f"{place} lets nobody in from this network ({_reason(error)}): allow this machine in the firewall "
                     f"of the storage account, or run where it is allowed."
                 ) from error
+            needed = role or f'the role "{_ROLE}" on the {container}'
             raise Broken(
-                f'We may not work with {place} ({_reason(error)}): give our identity the role "{_ROLE}" on the '
-                f"{container}, wait some minutes, and run again."
+                f"We may not work with {place} ({_reason(error)}): give our identity {needed}, wait some minutes, and "
+                f"run again."
             ) from error
         if code in ("ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"):
             raise Broken(
@@ -293,6 +340,19 @@ def _is_passing(error: AzureError) -> bool:
     status = getattr(error, "status_code", None)
     # A body that broke off has the status of its first line.
     return status in _PASSING or (isinstance(error, HttpResponseError) and status is not None and status < 300)
+
+
+def _distrust(error: AzureError) -> ssl.SSLCertVerificationError | None:
+    """Why a certificate was not believed, which is no passing trouble; the libraries wrap that several times."""
+    if not isinstance(error, ServiceRequestError):
+        return None
+    wrapped: list[BaseException] = [error]
+    for each in wrapped:
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return each
+        inner = (getattr(each, "inner_exception", None), each.__cause__, getattr(each, "reason", None), *each.args)
+        wrapped += [its for its in inner if isinstance(its, BaseException) and its not in wrapped]
+    return None
 
 
 def _code(error: AzureError) -> str:
@@ -334,6 +394,7 @@ class Later:
         self._write = write
         self._lock = threading.Lock()
         self._waiting: dict[str, bytes] = {}
+        self._writing = ""
         self._thread: threading.Thread | None = None
 
     def add(self, name: str, data: bytes) -> None:
@@ -344,9 +405,10 @@ class Later:
                 self._thread = threading.Thread(target=self._work, name="notes", daemon=False)
                 self._thread.start()
 
-    def settle(self) -> None:
-        """Return when everything was written."""
-        thread = self._thread
+    def settle(self, name: str) -> None:
+        """Return when what waits under that name was written."""
+        with self._lock:
+            thread = self._thread if name == self._writing or name in self._waiting else None
         if thread is not None:
             thread.join()
 
@@ -354,7 +416,7 @@ class Later:
         while True:
             with self._lock:
                 if not self._waiting:
-                    self._thread = None
+                    self._thread, self._writing = None, ""
                     return
-                name, data = self._waiting.popitem()
-            self._write(name, data)
+                self._writing, data = self._waiting.popitem()
+            self._write(self._writing, data)

@@ -4,9 +4,10 @@ import datetime
 import re
 from pathlib import Path
 
-from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
+from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
 from workspace.clients.blobs.container import Container
+from workspace.contents import File
 from workspace.errors import Refused
 from workspace.store import Conflict
 
@@ -54,17 +55,38 @@ class BlobContents:
                 kept.write(self._container.piece(blob, at, min(_PIECE, known.size - at)))
         return True
 
+    def use(self, name: str) -> bool:
+        """Mark a file as used now, so that nobody prunes it; False when there is none."""
+        return self._container.touch(self._blob(name))
+
+    def files(self) -> tuple[File, ...]:
+        """All files, by name."""
+        start = self._blob("x").removesuffix("x")
+        return tuple(
+            File(each.name.removeprefix(start), each.size, each.changed, each.etag)
+            for each in self._container.listed(start)
+            if each.changed is not None
+        )
+
+    def remove(self, file: File) -> bool:
+        """Remove a file that was not used since it was listed; False when it was."""
+        try:
+            self._container.remove(self._blob(file.name), file.version)
+        except Conflict:
+            return False
+        return True
+
     def url(self, name: str) -> str:
-        """An address at which the file can be read for an hour, signed in the name of who we are; shown nowhere."""
+        """An address at which the file can be read for an hour, signed in the name of who we are; shown nowhere.
+
+        Broken where we may not sign: that takes a role on the account, not only on its container.
+        """
         container, now = self._container, datetime.datetime.now(datetime.UTC)
         begins, ends = now - _CLOCKS_APART, now + _FETCHABLE
         blob = container.blob(self._blob(name))
-        account = BlobServiceClient(
-            container.address.account, credential=container.client.credential, _pipeline=container.client._pipeline
-        )
-        key = container.ask(lambda: account.get_user_delegation_key(begins, ends))
+        key = container.delegation_key(begins, ends)
         signature = generate_blob_sas(
-            account_name=str(blob.account_name),
+            account_name=container.address.account_name,
             container_name=blob.container_name,
             blob_name=blob.blob_name,
             user_delegation_key=key,

@@ -50,6 +50,11 @@ class BlobStore:
         """The container's address."""
         return self._container.place
 
+    @property
+    def is_far(self) -> bool:
+        """A container is a journey away."""
+        return True
+
     def read(self, record: str, start: int = 0) -> bytes:
         """The bytes of a record from `start` on; empty when there is none. Broken when it was longer before."""
         parts = self._parts(_checked(record))
@@ -95,7 +100,7 @@ class BlobStore:
 
     def document(self, name: str) -> tuple[bytes, str]:
         """A document and its version; empty both when there is none."""
-        self._notes.settle()
+        self._notes.settle(name)
         return self._container.whole(_checked(name)) or (b"", "")
 
     def replace(self, name: str, data: bytes, version: str) -> str:
