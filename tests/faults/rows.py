@@ -887,7 +887,7 @@ NAMES = (
         "unknown",
         says='dev.chain.mystira.app/health (127.77.0…) answers 503: {"status":"Unhealthy"}',
         tries=TRIES,
-        met=9,
+        met=10,
         again="unchanged",
     ),
     Row(
