@@ -359,6 +359,20 @@ SEEDS = [
         "terraform plan",
     ),
     (
+        "error-as-no-change",
+        INFRA,
+        f"{PLANNED}\n          {CASES}",
+        'set +e\n          set -o pipefail\n          terraform plan -out=tfplan -detailed-exitcode 2>&1 | tee plan.txt\n          code=$?\n          set -e\n          if [[ $code -eq 2 ]]; then\n            echo "changed=true" >> "$GITHUB_OUTPUT"\n          else\n            echo "changed=false" >> "$GITHUB_OUTPUT"\n          fi',
+        "terraform plan",
+    ),
+    (
+        "claims-success",
+        INFRA,
+        SAID,
+        f'{SAID}\n          echo "⚠️ Deployment completed. Monitor services closely." >> "$GITHUB_STEP_SUMMARY"',
+        "Monitor services",
+    ),
+    (
         "error-hidden",
         DEPLOY,
         'url="$(az webapp show --name mystira-api --query defaultHostName --output tsv)"',
@@ -570,6 +584,8 @@ SEEDS = [
 
 # rule that must not fire · file · old text · new text
 NEAR_MISSES = [
+    ("production-without-gate", NIGHT, WHOLE, NIGHTLY.replace("    environment: development\n", "").replace("kubectl apply -k infra/kubernetes/overlays/dev", "az webapp deployment slot swap --name api --slot staging --target-slot production")),
+    ("claims-success", INFRA, "      - name: Say\n        run: |\n", "      - name: Say\n        run: |\n          test \"${{ needs.chain.result }}\" = success || exit 1\n          echo Deployed\n"),
     ("unreadable", INFRA, "\n", "\r\n"),
     ("unreadable", INFRA, "name: Infrastructure", "\ufeffname: Infrastructure"),
     ("shape", NIGHT, WHOLE, "on: [push]\njobs:\n  a:\n    runs-on: [self-hosted, linux]\n    steps:\n      - run: make\n"),

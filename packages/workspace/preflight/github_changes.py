@@ -4,7 +4,6 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from workspace.preflight.github_expressions import expressions
 from workspace.preflight.github_shell import Command
@@ -29,6 +28,8 @@ _ACTIONS = {
     "dflook/terraform-apply": "path",
 }
 _PROD = re.compile(r"(?<![a-z])(prd|prod|production)(?![a-z])", re.IGNORECASE)
+# A slot of an app, a mode of Node and a switch of npm are called production everywhere.
+_NO_ENVIRONMENT = re.compile(r"--(target-)?slot[= ]\S+|NODE_ENV=\S+|--production|--mode[= ]\S+", re.IGNORECASE)
 _OTHER = re.compile(
     r"(?<![a-z])(dev|develop|development|test|testing|qa|uat|int|stg|stage|staging|preview|sandbox|demo|nonprod|non-prod)"
     r"(?![a-z])",
@@ -58,10 +59,12 @@ class Change:
         return self.tool in (*TERRAFORM, "helm", "azd", "az deployment", "azure/arm-deploy", "azure/bicep-deploy")
 
 
-@lru_cache(maxsize=4096)
 def changes(job: Job) -> tuple[Change, ...]:
     """What a job changes, in order; what only reads, plans or builds is left out."""
-    return tuple(each for step in job.steps for each in _changes(step))
+    known: dict[tuple[str, str], tuple[Change, ...]] = job.workflow.tree.known
+    if (job.file, job.id) not in known:
+        known[job.file, job.id] = tuple(each for step in job.steps for each in _changes(step))
+    return known[job.file, job.id]
 
 
 def of_command(command: Command) -> str:
@@ -86,6 +89,7 @@ def is_production(job: Job) -> bool:
     said = [job.environment.text] if job.environment.text else []
     said = said or [each.target for each in changes(job)] + [each.said for each in changes(job)]
     said += [] if job.environment.text else [job.id, job.piece["name"].text, *_named_environments(job)]
+    said = [_NO_ENVIRONMENT.sub("", each) for each in said]
     if not any(_PROD.search(each) for each in said):
         file = posixpath.basename(job.file)
         return not any(_OTHER.search(each) for each in said) and bool(_PROD.search(file)) and not _OTHER.search(file)

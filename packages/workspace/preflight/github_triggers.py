@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import combinations
 
 from workspace.preflight.finding import Finding, Rule, Severity
@@ -149,7 +150,7 @@ _ASKS_WHO = re.compile(
     r"author_association|permission|\.actor\b|triggering_actor|sender\.|comment\.user|issue\.user", re.I
 )
 _PULL_HEAD = re.compile(r"pull_request\.head|head_ref|refs/pull/|pull_request\.number|workflow_run\.head|issue\.number")
-_SUCCESS = re.compile(r"success|complete|deployed|\bdone\b|✅|🎉|🚀", re.IGNORECASE)
+_SUCCESS = re.compile(r"\b(success\w*|succeeded|completed?|deployed|is live)\b|✅|🎉", re.IGNORECASE)
 _CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _CRON_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b", re.I)
 
@@ -230,6 +231,7 @@ def matches(patterns: list[str], file: str) -> bool:
     return taken
 
 
+@lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
     parts: list[str] = []
     place = 0
@@ -434,24 +436,22 @@ def _after(job: Job) -> Iterator[Finding]:
         said = f"the job {job.id} deploys ({made[0].said}) even when {' or '.join(job.needs)} failed"
         yield AFTER_FAILURE.at(f"{job.file}:{job.piece['if'].line}", said)
     deploys = [each for each in job.before if changes(each) or _deploys_by_call(each)]
-    body = " ".join(value.text for _, value in job.piece.walk())
-    if "always" not in calls or not deploys or re.search(r"\.result|job\.status|toJSON\(needs", body, re.I) or asks:
+    if "always" in calls and deploys and not asks:
+        yield from _claims(job, deploys[0])
+
+
+def _claims(job: Job, deploys: Job) -> Iterator[Finding]:
+    guarded = any("result" in step.piece["if"].text for step in job.own_steps)
+    if guarded or any(re.search(r"\bexit\s+[1-9$]|setFailed", step.piece["run"].text) for step in job.own_steps):
         return
     for step in job.own_steps:
-        if step.piece["if"] or step.script.is_broken:
-            continue
-        for command in step.script.commands:
+        for command in step.script.commands if not step.piece["if"] and not step.script.is_broken else ():
             said = " ".join(command.arguments)
-            if (
-                command.program == "echo"
-                and _SUCCESS.search(said)
-                and not re.search(r"\$|:\s*$", said)
-                and not command.is_asked
-            ):
-                if command.inside("if_statement", "case_statement"):
-                    continue
+            decided = command.is_asked or command.inside("if_statement", "case_statement", "list")
+            claims = command.program == "echo" and _SUCCESS.search(said) and not re.search(r"\$|:\s*$", said)
+            if claims and not decided:
                 yield CLAIM.at(
-                    step.line(command.row), f"`{command.said}` is said always, whatever became of {deploys[0].id}"
+                    step.line(command.row), f"`{command.said}` is said always, whatever became of {deploys.id}"
                 )
                 return
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.github_expressions import UNKNOWN, Reference, Unknown, Value, condition, truth, value
@@ -308,6 +309,7 @@ class Tree:
         self.unread: list[Unread] = []
         self.submodules = tuple(self._submodules())
         self.idle: list[str] = []
+        self.known: dict[tuple[str, str], Any] = {}
         self._actions: dict[str, Action | None] = {}
         self.workflows = tuple(self._workflows())
         self.actions = self._local_actions()
