@@ -113,7 +113,7 @@ SEEDS = [
         "    if: needs.plan.outputs.changed == 'true'",
         "if: needs.plan",
     ),
-    ("unknown-job", IMAGES, "  test:\n", "  test:\n    needs: image\n", None),
+    ("unknown-job", IMAGES, "  test:\n", "  test:\n    needs: image\n", ["needs: image", "needs: test"]),
     ("unknown-output", INFRA, "if: needs.plan.outputs.changed", "if: needs.plan.outputs.change", "if: needs.plan"),
     ("unknown-output", DEPLOY, "steps.deploy.outputs.url", "steps.deploy.outputs.appServiceUrl", "appServiceUrl"),
     ("unknown-output", PRODUCTION, "needs.app.outputs.url", "needs.app.outputs.host", "outputs.host"),
@@ -123,11 +123,23 @@ SEEDS = [
         PRODUCTION,
         "      environment: production\n      commit",
         "      enviroment: production\n      commit",
-        None,
+        ["uses: ./.github/workflows/_deploy", "enviroment"],
     ),
-    ("unknown-input", PRODUCTION, "      token: ${{", "      tokens: ${{", None),
+    (
+        "unknown-input",
+        PRODUCTION,
+        "      token: ${{",
+        "      tokens: ${{",
+        ["uses: ./.github/workflows/_deploy", "tokens:"],
+    ),
     ("unknown-input", PRODUCTION, "ref: ${{ inputs.commit }}", "ref: ${{ inputs.comit }}", "inputs.comit"),
-    ("unknown-input", INFRA, "          version: v1.36.0\n", "          versions: v1.36.0\n", None),
+    (
+        "unknown-input",
+        INFRA,
+        "          version: v1.36.0\n",
+        "          versions: v1.36.0\n",
+        ["- uses: ./.github/actions/setup", "versions:"],
+    ),
     ("unknown-key", IMAGES, "coverage-${{ matrix.node }}", "coverage-${{ matrix.nodes }}", "matrix.nodes"),
     ("unknown-key", IMAGES, 'smoke.sh "$TAG"', 'smoke.sh "${{ env.TAGS }}"', "env.TAGS"),
     ("missing-file", IMAGES, "./scripts/smoke.sh", "./script/smoke.sh", "./script/smoke.sh"),
@@ -138,7 +150,7 @@ SEEDS = [
         "apply -k infra/kubernetes/overlay/dev",
         "overlay/dev",
     ),
-    ("missing-file", INFRA, "uses: ./.github/actions/setup", "uses: ./.github/actions/set-up", None),
+    ("missing-file", INFRA, "uses: ./.github/actions/setup", "uses: ./.github/actions/set-up", "actions/set-up"),
     ("missing-file", PRODUCTION, "workflows/_deploy.yml", "workflows/deploy.yml", "workflows/deploy.yml"),
     (
         "missing-file",
@@ -245,7 +257,7 @@ SEEDS = [
             "kubectl apply -k infra/kubernetes/overlays/dev",
             "cd infra/kubernetes/overlays\n          kubectl apply -k dev",
         ),
-        None,
+        "kubectl apply",
     ),
     ("production-without-gate", PRODUCTION, "    environment: production\n    steps", "    steps", "publisher:\n"),
     (
@@ -307,7 +319,7 @@ SEEDS = [
         "for attempt",
     ),
     ("wait-without-deadline", INFRA, " --timeout=600s", "", "kubectl rollout"),
-    ("wait-without-deadline", INFRA, "for attempt in 1 2 3 4 5 6; do", "until getent hosts chain; do", None),
+    ("wait-without-deadline", INFRA, "for attempt in 1 2 3 4 5 6; do", "until getent hosts chain; do", "until getent"),
     ("sleep-as-wait", INFRA, APPLIED, f"{APPLIED}\n          sleep 60", "sleep 60"),
     ("sleep-as-wait", PRODUCTION, "kubectl rollout status deployment/publisher --timeout=5m", "sleep 2m", "sleep 2m"),
     ("curl-without-fail", INFRA, "curl --fail --silent", "curl --silent", "curl --silent"),
@@ -548,7 +560,7 @@ SEEDS = [
     ("submodule-needs-key", MODULES, URL, "git@github.com:example/chain.git", "git@"),
     ("submodule-needs-key", MODULES, URL, "../chain.git", "../chain"),
     ("submodule-path", MODULES, "path = packages/chain", "path = packages/chian", "chian"),
-    ("submodule-path", MODULES, "path = packages/story", "path = packages/chain/", None),
+    ("submodule-path", MODULES, "path = packages/story", "path = packages/chain/", "path = packages/chain/"),
     ("submodule-path", MODULES, "path = packages/story", "path = ../story", "../story"),
     ("submodule-follows-branch", MODULES, f"url = {URL}", f"url = {URL}\n\tbranch = main", "branch"),
     ("submodule-follows-branch", MODULES, f"url = {URL}", f"url = {URL}\n\tbranch = .", "branch"),
@@ -719,7 +731,7 @@ def line(root: Path, file: str, text: str) -> str:
 
 
 def expected(root: Path, seed: tuple[str, str, str, str, str | list[str] | None]) -> set[str]:
-    """The places a seed must be found at; a file alone stands for any of its lines."""
+    """The places a seed must be found at; the file alone where a rule names no line."""
     _, file, _, _, where = seed
     wanted = where if isinstance(where, list) else [where] if where else []
     return {line(root, file, each) for each in wanted} or {file}
@@ -730,8 +742,8 @@ def judged(root: Path, seed: tuple[str, str, str, str, str | list[str] | None]) 
     workspace(root, seed[1:4])
     wanted = set() if seed[4] == [] else expected(root, seed)
     given = found(root)
-    right = [each for each in given if each[0] == seed[0] and {each[1], each[1].partition(":")[0]} & wanted]
-    met = sum(any(each in place for _, place in right) for each in wanted)
+    right = [each for each in given if each[0] == seed[0] and each[1] in wanted]
+    met = len(wanted & {place for _, place in right})
     return len(wanted), met, len(given) - len(right)
 
 
