@@ -320,15 +320,15 @@ SEEDS = [
     ),
     ("wait-without-deadline", INFRA, " --timeout=600s", "", "kubectl rollout"),
     ("wait-without-deadline", INFRA, "for attempt in 1 2 3 4 5 6; do", "until getent hosts chain; do", "until getent"),
-    ("sleep-as-wait", INFRA, APPLIED, f"{APPLIED}\n          sleep 60", "sleep 60"),
+    ("sleep-as-wait", INFRA, ROLLOUT, f"{ROLLOUT}\n          sleep 60", "sleep 60"),
     ("sleep-as-wait", PRODUCTION, "kubectl rollout status deployment/publisher --timeout=5m", "sleep 2m", "sleep 2m"),
     ("curl-without-fail", INFRA, "curl --fail --silent", "curl --silent", "curl --silent"),
     (
         "curl-without-fail",
         PRODUCTION,
         'run: curl --fail --silent "$URL/health"',
-        "run: curl -sSL https://example.org/check.sh | bash",
-        "curl -sSL",
+        'run: curl -s "$URL/readyz" > /dev/null',
+        "curl -s",
     ),
     (
         "exit-lost-in-pipe",
@@ -596,6 +596,9 @@ SEEDS = [
 
 # rule that must not fire · file · old text · new text
 NEAR_MISSES = [
+    ("sleep-as-wait", INFRA, APPLIED, f"{APPLIED}\n          sleep 60"),
+    ("curl-without-fail", IMAGES, "npm ci\n", "curl -sL https://aka.ms/InstallAzureCLIDeb | sudo bash\n          npm ci\n"),
+    ("trigger", IMAGES, "  pull_request:\n", "  pull_request:\n  something_new_next_year:\n"),
     ("production-without-gate", NIGHT, WHOLE, NIGHTLY.replace("    environment: development\n", "").replace("kubectl apply -k infra/kubernetes/overlays/dev", "az webapp deployment slot swap --name api --slot staging --target-slot production")),
     ("claims-success", INFRA, "      - name: Say\n        run: |\n", "      - name: Say\n        run: |\n          test \"${{ needs.chain.result }}\" = success || exit 1\n          echo Deployed\n"),
     ("unreadable", INFRA, "\n", "\r\n"),

@@ -1,5 +1,6 @@
 """Rules for what starts a workflow, and what it may change then."""
 
+import difflib
 import posixpath
 import re
 from collections.abc import Iterator
@@ -178,8 +179,10 @@ def check(tree: Tree) -> Iterator[Finding]:
 def _events(workflow: Workflow) -> Iterator[Finding]:
     for name, filters in workflow.events.items():
         place = f"{workflow.file}:{filters.line}"
-        if name and name not in EVENTS:
-            yield TRIGGER.at(place, f"{name} is no event of GitHub")
+        # GitHub gets new events; only a slip of the pen is sure.
+        close = difflib.get_close_matches(name, EVENTS, n=1, cutoff=0.75) if name not in EVENTS else []
+        if close:
+            yield TRIGGER.at(place, f"{name} is no event of GitHub; {close[0]} is one")
         for key in ("branches", "paths", "tags"):
             if filters[key] and filters[f"{key}-ignore"]:
                 yield TRIGGER.at(place, f"{name} has both {key} and {key}-ignore, which GitHub refuses")

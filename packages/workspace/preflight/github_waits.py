@@ -160,14 +160,7 @@ def _curl(step: Step, command: Command) -> Iterator[Finding]:
     posts = {"-X", "-d", "--data", "--request", "--data-raw"} & set(command.arguments)
     if shows or posts or any(re.match(r"-\w*[iIXd]$", each) for each in command.arguments):
         return
-    end = command.pipe_end
-    if end is not command:
-        if end.program in ("sh", "bash") and not end.is_asked:
-            yield CURL.at(
-                step.line(command.row), f"`{command.said}` hands an error page of the server to {end.program}"
-            )
-        return
-    if command.inside("command_substitution"):
+    if command.piped_into or command.inside("command_substitution"):
         return
     asks_health = any(_HEALTH.search(each) for each in command.arguments)
     discards = command.writes_to == "/dev/null" or "/dev/null" in command.arguments or command.hides_errors
@@ -195,6 +188,9 @@ def _sleep(step: Step, command: Command, job: Job | None) -> Iterator[Finding]:
     found = re.fullmatch(r"(\d+)(s|m|h)?", command.arguments[0]) if command.arguments else None
     seconds = int(found.group(1)) * {"m": 60, "h": 3600}.get(found.group(2) or "s", 1) if found else 0
     if not job or seconds < _SHORT or command.swallowed_by:
+        return
+    behind = [each for each in step.script.commands if each.node.start_byte > command.node.start_byte]
+    if any(verifies(each) or each.inside(*LOOPS) for each in behind):
         return
     here = next((number for number, each in enumerate(job.steps) if each == step), 0)
     made = any(of_command(each) for each in step.script.commands if each.row <= command.row)
