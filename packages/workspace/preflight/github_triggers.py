@@ -400,9 +400,9 @@ def _who(job: Job) -> Iterator[Finding]:
         each.piece["environment"] for call in callers for each in (call, *call.before)
     )
     events = [each for each in job.workflow.starts if job.may_run_on(each)]
-    text = " ".join(value.text for each in guards for _, value in each.piece.walk())
     open_to = [each for each in events if each in _BY_ANYONE]
-    if open_to and not guarded and not _ASKS_WHO.search(text):
+    asks = (_ASKS_WHO.search(value.text) for each in guards for _, value in each.piece.walk())
+    if open_to and not guarded and not any(asks):
         yield ANYONE.at(job.at, f"the job {job.id} deploys ({made[0].said}) whenever somebody causes {open_to[0]}")
     if is_production(job) and not guarded and not (job.workflow.is_only_called and not callers):
         starts = ", ".join(events) or "a call"

@@ -48,7 +48,7 @@ class Submodule:
         return posixpath.normpath(self.key("path")[0]) if self.key("path")[0] else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One step of a job or of a composite action."""
 
@@ -66,12 +66,12 @@ class Step:
         """What it is called in a sentence."""
         return self.piece["name"].text or self.id or self.uses or f"step {self.place + 1}"
 
-    @property
+    @cached_property
     def uses(self) -> str:
         """The action it uses, with its version; or nothing."""
         return self.piece["uses"].text
 
-    @property
+    @cached_property
     def action(self) -> str:
         """The action it uses, in small letters, without its version."""
         return self.uses.partition("@")[0].lower()
@@ -137,7 +137,7 @@ class Step:
         return job or self.holder.workflow.piece["defaults"]["run"]["working-directory"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Action:
     """A composite action of the checkout."""
 
@@ -160,7 +160,7 @@ class Action:
         return tuple(Step(self, place, each) for place, each in enumerate(self.piece["runs"]["steps"].parts))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """One job of a workflow."""
 
@@ -239,7 +239,7 @@ class Job:
         return () if said and said.calls & {"always", "failure", "cancelled"} else self.before
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workflow:
     """One workflow file."""
 
