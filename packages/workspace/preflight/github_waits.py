@@ -95,6 +95,8 @@ def matters(command: Command) -> bool:
 
 
 def _continues(job: Job) -> Iterator[Finding]:
+    if not any(each["continue-on-error"].is_true for each in (job.piece, *(step.piece for step in job.own_steps))):
+        return
     body = " ".join(value.text for each in job.workflow.jobs.values() for _, value in each.piece.walk())
     if job.piece["continue-on-error"].is_true and changes(job) and f"needs.{job.id}.result" not in body:
         said = f"the job {job.id} deploys ({changes(job)[0].said}) and may fail unnoticed"
