@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from workspace.preflight import bicep, docker, kubernetes, terraform
+from workspace.preflight import bicep, docker, github, kubernetes, terraform
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Report, Severity
 
 import deployments
 
-FAMILIES = {"terraform": terraform, "kubernetes": kubernetes, "docker": docker, "bicep": bicep}
+FAMILIES = {"terraform": terraform, "kubernetes": kubernetes, "docker": docker, "bicep": bicep, "github": github}
 
 
 def main(arguments: list[str] | None = None) -> int:
