@@ -24,10 +24,13 @@ from workspace.ledger import Ledger
 from workspace.work import Outcome
 
 import deployments
-from deployments import catalogue, local
+from deployments import catalogue, checking, local
 
 application = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+application.command()(checking.check)
+application.command()(checking.rules)
 
 _APPS = {each.name for each in catalogue.APPS}
 
@@ -141,7 +144,7 @@ def past(
 
 
 @application.command()
-def check(state: State = None, as_json: AsJson = False) -> None:
+def audit(state: State = None, as_json: AsJson = False) -> None:
     """Read the whole ledger and check every byte of it."""
     with _asked(state) as ledger:
         counts = {environment: ledger.check(environment) for environment in ledger.environments()}

@@ -11,7 +11,8 @@ from workspace.preflight.checkout import Checkout
 from workspace.preflight.kubernetes_yaml import Document, items, mapping, read_yaml
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_MANIFEST = re.compile(r"^apiVersion:.*?^kind:|^kind:.*?^apiVersion:", re.MULTILINE | re.DOTALL)
+_API = re.compile(r"^apiVersion:", re.MULTILINE)
+_KIND = re.compile(r"^kind:", re.MULTILINE)
 _REMOTE = re.compile(r"://|^git@|[?&]ref=|^[\w.-]+\.(com|org|io)/")
 _LISTS = ("resources", "bases", "components", "patches", "images")
 _SUM = {"apiVersion", "kind", "metadata", "resources"}
@@ -215,8 +216,10 @@ class Tree:
                 self.broken.append((f"{file}:1", "says nothing that Kustomize could build"))
             return
         is_ours = name.endswith((".yaml", ".yml")) and not self._is_chart(folder) and ".github/" not in file
-        if is_ours and _MANIFEST.search(self._text(file)):
-            self._take(file)
+        if is_ours:
+            text = self._text(file)
+            if _API.search(text) and _KIND.search(text):
+                self._take(file)
 
     def _text(self, file: str) -> str:
         try:

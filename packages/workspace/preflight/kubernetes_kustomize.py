@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_files import Kustomization, Patch, Tree
 from workspace.preflight.kubernetes_scene import aims_at, pointer
 from workspace.preflight.kubernetes_yaml import Document, items, mapping
@@ -58,7 +59,7 @@ def check(tree: Tree, failed: list[tuple[Kustomization, str]]) -> Iterator[Findi
         yield SYNTAX.at(place, f"{place.partition(':')[0]} {said}.")
     known: set[str] = {place.partition(":")[0] for place, _ in tree.broken}
     for which in tree.kustomizations.values():
-        for finding in [*_paths(tree, which), *_patches(tree, which), *_images(tree, which)]:
+        for finding in attempted((_paths, _patches, _images), tree, which):
             known.add(which.file)
             yield finding
     for which in tree.circles():

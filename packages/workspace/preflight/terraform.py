@@ -9,6 +9,7 @@ from workspace.preflight import (
 )
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Report, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_tree import Tree
 
 UNREADABLE = Rule(
@@ -29,7 +30,7 @@ def check(checkout: Checkout) -> Report:
         UNREADABLE.at(f"{file}:{line}" if line else file, f"{file} cannot be read: {reason}.")
         for file, line, reason in tree.unreadable
     ]
-    found += [finding for family in _FAMILIES for finding in family.check(tree)]
+    found += attempted([family.check for family in _FAMILIES], tree)
     return Report.of([Report(_checked(tree), tuple(found))])
 
 
