@@ -26,6 +26,8 @@ _NOT_OURS = frozenset(
 )
 LARGEST = 8_000_000
 """No definition has more bytes; a larger file is not read."""
+# Words are searched for in smaller ones only.
+_SEARCHED = 1_000_000
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -47,6 +49,7 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.closed: list[tuple[str, str]] = []
+        self.links: set[str] = set()
         self.garbled: dict[str, tuple[int, str]] = {}
         self._texts: dict[str, str] = {}
 
@@ -76,14 +79,15 @@ class Checkout:
         if file in self._texts:
             return self._texts[file]
         try:
-            return _decoded("", self._bytes(file))[0]
+            return _decoded("", self._bytes(file, _SEARCHED))[0]
         except OSError:
             return ""
 
     def leads_out(self, file: str) -> bool:
-        """True for a link to something outside the checkout."""
+        """True for a link of the checkout, to a file or folder, that leads outside it."""
         place = self.root / file
-        return place.is_symlink() and not Path(os.path.realpath(place)).is_relative_to(self._real_root)
+        is_link = bool(self.files) and file in self.links
+        return is_link and not Path(os.path.realpath(place)).is_relative_to(self._real_root)
 
     def line(self, file: str, wanted: str) -> str:
         """`file:line` of the first line that contains the text, or the file alone when none does."""
@@ -96,15 +100,15 @@ class Checkout:
     def _real_root(self) -> Path:
         return Path(os.path.realpath(self.root))
 
-    def _bytes(self, file: str) -> bytes:
+    def _bytes(self, file: str, most: int = LARGEST) -> bytes:
         place = self.root / file
         if self.leads_out(file):
             raise OSError(errno.EXDEV, "it is a link that leads out of the checkout")
         told = place.stat()
         if not stat.S_ISREG(told.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
-        if told.st_size > LARGEST:
-            megabytes = f"{told.st_size / 1e6:.0f} MB, and no definition has more than {LARGEST / 1e6:.0f}"
+        if told.st_size > most:
+            megabytes = f"{told.st_size / 1e6:.0f} MB, and no definition has more than {most / 1e6:.0f}"
             raise OSError(errno.EFBIG, f"it has {megabytes}")
         return place.read_bytes()
 
@@ -119,6 +123,8 @@ class Checkout:
                 continue
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_symlink():
+                    self.links.add(path)
                 if entry.is_dir(follow_symlinks=False):
                     pending += [] if entry.name in _NOT_OURS else [path]
                 elif entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not (self.root / path).is_dir()):
