@@ -17,7 +17,7 @@ from workspace.errors import Refused, WorkspaceError
 
 if TYPE_CHECKING:
     from workspace.preflight.baseline import Sifted
-    from workspace.preflight.finding import Finding, Rule
+    from workspace.preflight.finding import Finding
 
 HERE = Path(__file__).parent.parent
 # What a command line ends with, by the worst thing found; 2 is for a request that is wrong.
@@ -94,7 +94,9 @@ def rules(
         if rule:
             sys.stdout.write(_explained(rule))
             return
-        known = _known()
+        from workspace.preflight.pages import all_rules
+
+        known = all_rules()
         console = Console(highlight=False, soft_wrap=True)
         for family, its in known.items():
             console.print(Text(family, style="bold"))
@@ -105,19 +107,11 @@ def rules(
         console.print(f"{sum(map(len, known.values()))} rules; `workspace rules ID` explains one.")
 
 
-def _known() -> "dict[str, tuple[Rule, ...]]":
-    from workspace.preflight.baseline import RULES
-    from workspace.preflight.families import OWN, rules
-
-    found = dict(rules())
-    return {**found, OWN: (*found[OWN], *RULES)}
-
-
 def _explained(name: str) -> str:
-    from workspace.preflight.pages import examples, markdown
+    from workspace.preflight.pages import all_rules, examples, markdown
 
     family = name.partition("/")[0]
-    by_id = {each.id: each for its in _known().values() for each in its}
+    by_id = {each.id: each for its in all_rules().values() for each in its}
     if name not in by_id:
         near = [each for each in by_id if each.endswith(f"/{name}") or each.startswith(f"{family}/")]
         raise Refused(f"There is no rule {name}; `workspace rules` lists them{_such_as(near)}.")

@@ -70,7 +70,9 @@ def _terraform(name: str, number: int, chance: random.Random) -> dict[str, str]:
         f"{root}/versions.tf": _VERSIONS,
         f"{root}/README.md": f"# {name}\n",
         **{
-            f"{root}/{each}.tfvars": "".join(f'{one} = "rg-{each}-{number}-{place}"\n' for place, one in enumerate(names))
+            f"{root}/{each}.tfvars": "".join(
+                f'{one} = "rg-{each}-{number}-{place}"\n' for place, one in enumerate(names)
+            )
             for each in ENVIRONMENTS
         },
     }

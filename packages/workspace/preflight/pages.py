@@ -1,7 +1,7 @@
 """A page for each rule: what it finds, why that matters, a wrong and a right example, what to do.
 
-The examples stand in `examples/FAMILY.md`: a heading with the rule's id, then one block of code that is wrong and one
-that is right.
+The examples stand in `examples/FAMILY.md`: a heading with the rule's id, a sentence, then one block of code that is
+wrong and one that is right.
 """
 
 import re
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from workspace.preflight import baseline, families
 from workspace.preflight.finding import Rule, Severity
 
 _FOLDER = Path(__file__).parent / "examples"
@@ -24,8 +25,9 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Example:
-    """What a rule finds, and how it should be, in which language."""
+    """What a rule finds, in a sentence and in a language, and how it should be."""
 
+    about: str
     wrong: str
     right: str
     language: str = ""
@@ -40,8 +42,9 @@ def examples() -> Examples:
     found = {}
     for file in sorted(_FOLDER.glob("*.md")):
         for name, page in _RULE.findall(file.read_text(encoding="utf-8")):
+            about = page.partition("```")[0].strip().rstrip(":")
             (language, wrong), (_, right) = _CODE.findall(page)
-            found[name] = Example(wrong, right, language)
+            found[name] = Example(about, wrong, right, language)
     return found
 
 
@@ -55,9 +58,15 @@ def markdown(rule: Rule, example: Example | None) -> str:
         f"**What to do.** {rule.todo}",
     ]
     if example:
-        parts += [f"Wrong:\n\n```{example.language}\n{example.wrong}```"]
+        parts += [f"Wrong. {example.about}:\n\n```{example.language}\n{example.wrong}```"]
         parts += [f"Right:\n\n```{example.language}\n{example.right}```"]
     return "\n\n".join(parts) + "\n"
+
+
+def all_rules() -> Mapping[str, tuple[Rule, ...]]:
+    """Every rule there is, by family; what preflight says about itself comes last."""
+    found = families.rules()
+    return {**found, families.OWN: (*found[families.OWN], *baseline.RULES)}
 
 
 def overview(rules: Mapping[str, Iterable[Rule]]) -> str:
@@ -69,8 +78,8 @@ def overview(rules: Mapping[str, Iterable[Rule]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def written(rules: Mapping[str, Iterable[Rule]]) -> Mapping[str, str]:
+def written() -> Mapping[str, str]:
     """Every page by its path below `docs/rules`."""
-    known = examples()
+    rules, known = all_rules(), examples()
     pages = {f"{each.id}.md": markdown(each, known.get(each.id)) for its in rules.values() for each in its}
     return {"README.md": overview(rules), **pages}
