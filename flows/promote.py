@@ -9,7 +9,7 @@ from workspace.node import Stage
 import deployments
 from deployments import EnvironmentName
 from flows import app_services, cluster_rollout, guard, images, names, settle, shared_infrastructure, verification, zone
-from tasks import approval, preview, record, target
+from tasks import approval, preflight, preview, record, target
 
 STAGES = {
     Stage.ZONE: zone.zone,
@@ -35,6 +35,7 @@ async def promote(environment: EnvironmentName, fresh: bool = False, release: st
     nodes = deployments.nodes(place, fresh=fresh)
     async with target.opened(place, nodes, deployments.SOURCES, deployments.DEFINITIONS, release=release) as step:
         step.execution.begin(guard.starter())
+        await preflight.look(step, deployments.SOURCES)
         previews = await preview.plan(step)
         await approval.asked(step, previews)
         await settle.Settling(step).every(STAGES)

@@ -33,6 +33,7 @@ class Event(StrEnum):
 
     HELD = "held"
     STARTED = "started"
+    CHECKED = "checked"
     EXPECTED = "expected"
     ASKED = "asked"
     APPROVED = "approved"

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from workspace import carried, definitions, ending, kinds, patience, scheduler
+from workspace import carried, definitions, ending, gate, kinds, patience, scheduler
 from workspace.addresses import Addresses
 from workspace.definitions import Kept
 from workspace.ending import Ending
@@ -56,10 +56,19 @@ def promote(
     )
     with opening as execution:
         execution.begin(by)
+        _look(execution, sources, say)
         scheduler.preview(execution)
         delays = patience.delays(addresses.poll_seconds)
         scheduler.settle(execution, Patience(delays, halt or threading.Event()))
         return ending.conclude(execution)
+
+
+def _look(execution: Execution, sources: Path, say: Callable[[str], None]) -> None:
+    """Look at the definitions before anything is touched: risks are said, errors refused."""
+    found = gate.looked(execution, sources)
+    for each in gate.risks(found):
+        say(f"risk: {gate.sentence(each)}")
+    gate.refuse(found)
 
 
 @contextlib.contextmanager

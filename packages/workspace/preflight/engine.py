@@ -1,7 +1,6 @@
 """All families over a folder, each in a process of its own: one that hangs or dies is a finding, and no more."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -12,8 +11,9 @@ from pathlib import Path
 
 from workspace.errors import Refused
 from workspace.preflight.families import FAMILIES
-from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
+from workspace.preflight.finding import Report
 from workspace.preflight.guard import FAILED
+from workspace.preflight.packing import unpacked
 
 FAMILY_SECONDS = 300.0
 Told = Callable[[str], None]
@@ -77,13 +77,3 @@ def _cause(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
-
-
-def unpacked(text: str | bytes) -> Report:
-    """The report that a worker told."""
-    told = json.loads(text)
-    rules = {name: Rule(name, Severity(severity), *words) for name, (severity, *words) in told["rules"].items()}
-    return Report(
-        tuple(Checked(*each) for each in told["checked"]),
-        tuple(Finding(rules[name], place, what, tuple(where)) for name, place, what, where in told["findings"]),
-    )

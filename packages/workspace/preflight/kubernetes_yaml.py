@@ -113,7 +113,7 @@ def _too_deep(text: str) -> int:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                return int(event.start_mark.line) + 1
+                return int(event.start_mark.line if event.start_mark else 0) + 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return 0

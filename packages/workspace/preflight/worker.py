@@ -4,14 +4,13 @@ Arguments are the folder and the family; the report goes to standard output, as 
 """
 
 import gc
-import json
 import os
 import sys
 from pathlib import Path
 
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.families import looked
-from workspace.preflight.finding import Report
+from workspace.preflight.packing import packed
 
 
 def main() -> None:
@@ -26,20 +25,6 @@ def main() -> None:
         told.flush()
         # What was read need not be taken apart again.
         os._exit(0)
-
-
-def packed(report: Report) -> str:
-    """A report as JSON; each rule once."""
-    rules = {each.rule.id: each.rule for each in report.findings}
-    return json.dumps(
-        {
-            "checked": [[each.what, each.count, each.by] for each in report.checked],
-            "rules": {
-                name: [rule.severity.value, rule.about, rule.why, rule.todo] for name, rule in sorted(rules.items())
-            },
-            "findings": [[each.rule.id, each.place, each.what, each.environments] for each in report.findings],
-        }
-    )
 
 
 if __name__ == "__main__":
