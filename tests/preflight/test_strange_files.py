@@ -53,6 +53,8 @@ MERGED = "<<<<<<< HEAD\n"
         ("a/main.tf", f'x = "1"\n{MERGED}', "terraform/unreadable", 2),
         ("a/main.tf", 'x = "1"\nb "c" {\n', "terraform/unreadable", 3),
         ("a/dev.tfvars.json", '{\n"a": 1,\n}', "terraform/unreadable", 3),
+        ("a/main.tf.json", '{\n"variable": }', "terraform/unreadable", 2),
+        ("a/terragrunt.hcl", 'include "root" {\n  path =\n}\n', "terraform/unreadable", 2),
         ("a/web.yaml", "apiVersion: v1\nkind: ConfigMap\n a: {\n", "kubernetes/syntax", 3),
         ("a/kustomization.yaml", "resources:\n- a\n b: [\n", "kubernetes/syntax", 3),
         ("a/Dockerfile", "FROM python:3.11\nRIN x\n", "docker/syntax", 2),
@@ -89,6 +91,13 @@ def test_what_is_nested_without_end_is_a_finding(path: str, content: str, tmp_pa
     report = look(tmp_path)
     assert report.findings
     assert FAILED not in found(report)
+
+
+def test_what_may_stand_in_json_is_not_called_missing(tmp_path: Path) -> None:
+    put(tmp_path, "a/main.tf", 'output "a" {\n  description = "What a is."\n  value = var.a\n}\n')
+    assert "terraform/undeclared" in found(look(tmp_path))
+    put(tmp_path, "a/variables.tf.json", '{"variable": {"a": {}}}')
+    assert "terraform/undeclared" not in found(look(tmp_path))
 
 
 def test_aliases_that_grow_without_end_are_a_finding(tmp_path: Path) -> None:

@@ -37,8 +37,11 @@ def check(checkout: Checkout) -> Report:
 def _checked(tree: Tree) -> tuple[Checked, ...]:
     resources = sum(len(folder.all("resource")) + len(folder.all("data")) for folder in tree.folders.values())
     judged = len(list(terraform_schema.judged(tree)))
+    written = len(tree.checkout.matching("*.tf.json"))
+    in_json = (Checked("Terraform files in JSON, read for their syntax alone", written),) if written else ()
     return (
         Checked("Terraform and data files", tree.files, "python-hcl2"),
+        *in_json,
         Checked("resources and data sources against the plugin's schema", judged, "azurerm 5.2 schema"),
         Checked("resources and data sources that the schema does not hold", resources - judged),
         Checked("Terraform roots in an environment", len({(each.root, each.environment) for each in tree.instances})),
