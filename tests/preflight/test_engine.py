@@ -8,7 +8,7 @@ from mangled import mangle
 from workspace.errors import Refused
 from workspace.preflight import engine, families
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.finding import Finding, Report, Rule, Severity
 from workspace.preflight.guard import attempted
 from workspace.preflight.limits import TooLong, within
 from workspace.preflight.told import as_json
@@ -104,6 +104,28 @@ def test_a_family_that_fails_as_a_whole_is_told(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(families.family("docker"), "check", fails)
     (finding,) = families.looked("docker", Checkout(tmp_path)).findings
     assert finding.rule.id == "preflight/rule-failed"
+
+
+def test_a_family_stands_beside_the_one_whose_reading_it_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BESIDE", {"bicep": "terraform"})
+    assert engine._groups(["bicep", "docker", "terraform"]) == [["terraform", "bicep"], ["docker"]]
+    assert engine._groups(["bicep", "docker"]) == [["docker"], ["bicep"]]
+
+
+@pytest.mark.parametrize("facts", [None, {"dev": {"hosts": {}}}])
+def test_facts_reach_the_families_that_compare_them_and_no_others(
+    facts: dict[str, object] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def compares(_: Checkout, facts: object = "none") -> Report:
+        told.append(facts)
+        return Report()
+
+    monkeypatch.setattr(families.family("docker"), "check", compares)
+    families.looked("docker", Checkout(tmp_path), facts)
+    families.looked("bicep", Checkout(tmp_path), facts)
+    assert told == [facts or "none"]
 
 
 def test_every_rule_stands_in_one_family_and_says_why_and_what_to_do() -> None:

@@ -1,6 +1,7 @@
 """All families over a folder, each in a process of its own: one that hangs or dies is a finding, and no more."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from workspace.errors import Refused
-from workspace.preflight.families import FAMILIES
+from workspace.preflight.families import BESIDE, FAMILIES, Facts
 from workspace.preflight.finding import Report
 from workspace.preflight.guard import FAILED
 from workspace.preflight.packing import unpacked
@@ -25,11 +26,13 @@ def look(
     *,
     jobs: int = 0,
     done: Told = lambda _: None,
+    facts: Facts | None = None,
     seconds: float = FAMILY_SECONDS,
 ) -> Report:
     """What all families, or some, find in a folder: the same whatever the number of `jobs` (0: one per processor).
 
-    `done` is told each family that has ended. Refused when the folder is none, or a family is not known.
+    `done` is told each family that has ended; `facts` go to the families that compare them. Refused
+    when the folder is none, or a family is not known.
     """
     if not root.is_dir():
         raise Refused(f"{root} is no folder; name the folder of a checkout.")
@@ -38,22 +41,34 @@ def look(
         if each not in FAMILIES:
             raise Refused(f"There is no family of rules {each}; there are {', '.join(FAMILIES)}.")
 
-    def one(name: str) -> Report:
-        report = _in_process(root, name, seconds)
-        done(name)
+    def one(group: list[str]) -> Report:
+        report = _in_process(root, group, facts, seconds)
+        for each in group:
+            done(each)
         return report
 
     with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
-        return Report.of(pool.map(one, [each for each in FAMILIES if each in names]))
+        return Report.of(pool.map(one, _groups(names)))
 
 
-def _in_process(root: Path, name: str, seconds: float) -> Report:
-    command = [sys.executable, "-m", "workspace.preflight.worker", str(root), name]
+def _groups(names: Iterable[str]) -> list[list[str]]:
+    """The families that look in one process, the slowest first."""
+    found: dict[str, list[str]] = {}
+    for each in FAMILIES:
+        if each in names:
+            before = BESIDE.get(each, "")
+            found.setdefault(before if before in found else each, []).append(each)
+    return list(found.values())
+
+
+def _in_process(root: Path, group: list[str], facts: Facts | None, seconds: float) -> Report:
+    command = [sys.executable, "-m", "workspace.preflight.worker", str(root), *group]
+    name = " and ".join(group)
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
         try:
-            told, _ = process.communicate(timeout=seconds)
+            told, _ = process.communicate(json.dumps(facts).encode(), timeout=seconds)
         except BaseException as error:
             # The programs that it started end with it.
             with contextlib.suppress(ProcessLookupError):

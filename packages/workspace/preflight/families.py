@@ -1,22 +1,25 @@
 """The families of rules: what there is, and the module of each, which is imported only when it is asked."""
 
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol, cast
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, cast
 
 from workspace.errors import Refused
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Finding, Report, Rule, Severity
 from workspace.preflight.guard import FAILED, failure
 
+Facts = Mapping[str, Any]
+"""What whoever asks knows of each environment, as plain data that JSON can hold."""
+
 
 class Family(Protocol):
     """A module of rules."""
 
     RULES: tuple[Rule, ...]
-
-    def check(self, checkout: Checkout) -> Report:
-        """What was looked at in a checkout and what was found."""
+    check: Callable[..., Report]
+    """What was looked at in a checkout and what was found; a family that compares facts takes `facts`, too."""
 
 
 FAMILIES: Mapping[str, str] = {
@@ -26,6 +29,9 @@ FAMILIES: Mapping[str, str] = {
     "bicep": "templates, modules and parameter files",
 }
 """Each family's name, which is its module's name as well, and what it reads; the slowest first."""
+
+BESIDE: Mapping[str, str] = {"across": "terraform"}
+"""Families that read what another has read: they look in its process, after it."""
 
 CLOSED = Rule(
     "preflight/not-opened",
@@ -58,11 +64,12 @@ def rules(names: Iterable[str] = ()) -> Mapping[str, tuple[Rule, ...]]:
     return {**{each: family(each).RULES for each in names or FAMILIES}, OWN: OWN_RULES}
 
 
-def looked(name: str, checkout: Checkout) -> Report:
-    """What one family finds; whatever goes wrong in it is a finding."""
+def looked(name: str, checkout: Checkout, facts: Facts | None = None) -> Report:
+    """What one family finds; whatever goes wrong in it is a finding. Facts go to the families that compare them."""
     module = family(name)
+    given = {"facts": facts} if facts and "facts" in inspect.signature(module.check).parameters else {}
     try:
-        report = module.check(checkout)
+        report = module.check(checkout, **given)
     except Exception as error:
         report = Report(findings=(failure(error, module.check),))
     return Report.of([report, Report(findings=tuple(_unreadable(checkout)))])
