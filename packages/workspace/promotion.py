@@ -13,6 +13,7 @@ from workspace import (
     carried,
     definitions,
     ending,
+    gate,
     held,
     kinds,
     lease,
@@ -80,10 +81,19 @@ def promote(
     )
     with opening as execution:
         execution.begin(by)
+        _look(execution, sources, say)
         scheduler.preview(execution)
         delays = patience.delays(addresses.poll_seconds)
         scheduler.settle(execution, Patience(delays, execution.halt))
         return ending.conclude(execution)
+
+
+def _look(execution: Execution, sources: Path, say: Callable[[str], None]) -> None:
+    """Look at the definitions before anything is touched: risks are said, errors refused."""
+    found = gate.looked(execution, sources)
+    for each in gate.risks(found):
+        say(f"risk: {gate.sentence(each)}")
+    gate.refuse(found)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from workspace.preflight import (
 )
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Finding, Report, Rule
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_files import Tree
 from workspace.preflight.kubernetes_scene import Scene, scenes
 from workspace.preflight.kubernetes_sources import Sources
@@ -36,23 +37,22 @@ def check(checkout: Checkout) -> Report:
     found, failed = scenes(tree)
     sources = Sources(tree)
     versions = kubernetes_schema.versions(checkout)
-    findings = list(kubernetes_kustomize.check(tree, failed))
+    findings = list(attempted((kubernetes_kustomize.check,), tree, failed))
     for scene in found:
         findings += _check(scene, found, sources, versions)
     allowed = kubernetes_parity.declared(checkout)
-    findings += kubernetes_parity.check(found, allowed)
+    findings += attempted((kubernetes_parity.check,), found, allowed)
     compared = Checked("declared differences between environments", len(allowed)) if allowed else None
     looked = [*_checked(tree, found, versions), *([compared] if compared else [])]
     return Report.of([Report(tuple(looked), tuple(findings))])
 
 
 def _check(scene: Scene, everywhere: list[Scene], sources: Sources, versions: tuple[str, ...]) -> Iterator[Finding]:
-    yield from kubernetes_schema.check(scene, versions)
-    yield from kubernetes_pods.check(scene, sources)
-    yield from kubernetes_traffic.check(scene, everywhere)
-    yield from kubernetes_hosts.check(scene, sources, everywhere)
-    yield from kubernetes_scale.check(scene, everywhere)
-    yield from kubernetes_texts.check(scene)
+    yield from attempted((kubernetes_schema.check,), scene, versions)
+    yield from attempted((kubernetes_pods.check,), scene, sources)
+    yield from attempted((kubernetes_traffic.check, kubernetes_scale.check), scene, everywhere)
+    yield from attempted((kubernetes_hosts.check,), scene, sources, everywhere)
+    yield from attempted((kubernetes_texts.check,), scene)
 
 
 def _checked(tree: Tree, found: list[Scene], versions: tuple[str, ...]) -> Iterator[Checked]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_scene import Scene, Thing
 from workspace.preflight.kubernetes_sources import Sources
 from workspace.preflight.kubernetes_yaml import items, mapping
@@ -39,10 +40,10 @@ def check(scene: Scene, sources: Sources, everywhere: Sequence[Scene]) -> Iterat
     if not scene.whole:
         return
     for thing in scene.of("Gateway", "Ingress"):
-        yield from _tls(scene, sources, thing)
+        yield from attempted((_tls,), scene, sources, thing)
     for thing in scene.of("Certificate", "Ingress", "Gateway"):
-        yield from _issuer(scene, thing, everywhere)
-    yield from _hosts(scene, everywhere)
+        yield from attempted((_issuer,), scene, thing, everywhere)
+    yield from attempted((_hosts,), scene, everywhere)
 
 
 def fits(host: str, pattern: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_kustomize import bare
 from workspace.preflight.kubernetes_scene import Scene, Thing
 from workspace.preflight.kubernetes_sources import Sources
@@ -85,18 +86,19 @@ _GIVEN_BY_CLUSTER = {"kube-root-ca.crt"}
 def check(scene: Scene, sources: Sources) -> Iterator[Finding]:
     """What is wrong with the pods of an environment."""
     for thing in scene.workloads:
-        served = _serves(scene, thing)
-        for path, container in thing.containers():
-            yield from _image(scene, sources, thing, path, container)
-            yield from _resources(scene, thing, path, container)
-            yield from _rights(scene, thing, path, container)
-            yield from _probe_ports(scene, thing, path, container)
-            yield from _twice(scene, thing, path, container)
-        for path, container in thing.containers(starting=False):
-            yield from _missing_probes(scene, thing, path, container, served=served)
-        if scene.whole:
-            yield from _references(scene, sources, thing)
-            yield from _account(scene, thing)
+        yield from attempted((_of_workload,), scene, sources, thing)
+
+
+def _of_workload(scene: Scene, sources: Sources, thing: Thing) -> Iterator[Finding]:
+    served = _serves(scene, thing)
+    for path, container in thing.containers():
+        yield from attempted((_image,), scene, sources, thing, path, container)
+        yield from attempted((_resources, _rights, _probe_ports, _twice), scene, thing, path, container)
+    for path, container in thing.containers(starting=False):
+        yield from attempted((_missing_probes,), scene, thing, path, container, served=served)
+    if scene.whole:
+        yield from attempted((_references,), scene, sources, thing)
+        yield from attempted((_account,), scene, thing)
 
 
 def _account(scene: Scene, thing: Thing) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_scene import Scene, Thing
 from workspace.preflight.kubernetes_yaml import items, mapping
 
@@ -61,9 +62,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     """What the texts of an environment's objects give away."""
     for thing in scene.things:
         if thing.kind != "CustomResourceDefinition":
-            yield from _placeholders(scene, thing)
-            yield from _secrets(scene, thing)
-            yield from _retired(scene, thing)
+            yield from attempted((_placeholders, _secrets, _retired), scene, thing)
 
 
 def _placeholders(scene: Scene, thing: Thing) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from workspace.preflight import (
 )
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Report, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_tree import Tree
 
 UNREADABLE = Rule(
@@ -29,15 +30,18 @@ def check(checkout: Checkout) -> Report:
         UNREADABLE.at(f"{file}:{line}" if line else file, f"{file} cannot be read: {reason}.")
         for file, line, reason in tree.unreadable
     ]
-    found += [finding for family in _FAMILIES for finding in family.check(tree)]
+    found += attempted([family.check for family in _FAMILIES], tree)
     return Report.of([Report(_checked(tree), tuple(found))])
 
 
 def _checked(tree: Tree) -> tuple[Checked, ...]:
     resources = sum(len(folder.all("resource")) + len(folder.all("data")) for folder in tree.folders.values())
     judged = len(list(terraform_schema.judged(tree)))
+    written = len(tree.checkout.matching("*.tf.json"))
+    in_json = (Checked("Terraform files in JSON, read for their syntax alone", written),) if written else ()
     return (
         Checked("Terraform and data files", tree.files, "python-hcl2"),
+        *in_json,
         Checked("resources and data sources against the plugin's schema", judged, "azurerm 5.2 schema"),
         Checked("resources and data sources that the schema does not hold", resources - judged),
         Checked("Terraform roots in an environment", len({(each.root, each.environment) for each in tree.instances})),

@@ -146,12 +146,13 @@ class Tree:
         self.called = {path for folder in self.folders.values() for path in map(folder.called, folder.calls.values())}
         self.homeless: list[str] = []
         self.spoken: set[tuple[str, str]] = set()
+        self.in_json = frozenset(self._json_folders())
         self.data: tuple[Data, ...] = tuple(self._data())
 
     def _folders(self) -> Mapping[str, Folder]:
         found: dict[str, list[Item]] = {}
-        for file in self.checkout.matching("*.tf", "*.tftest.hcl"):
-            block = self._read(file)
+        for file in self.checkout.matching("*.tf", "*.hcl"):
+            block = None if file.endswith(".lock.hcl") else self._read(file)
             if block and file.endswith(".tf"):
                 folder = found.setdefault(posixpath.dirname(file), [])
                 folder += [Item(file, each) for each in block.blocks if self._is_labelled(file, each)]
@@ -186,7 +187,7 @@ class Tree:
 
     def is_broken(self, folder: str) -> bool:
         """Whether a file of the folder could not be read, so that what seems missing may stand there."""
-        return any(posixpath.dirname(file) == folder for file, _, _ in self.unreadable)
+        return folder in self.in_json or any(posixpath.dirname(file) == folder for file, _, _ in self.unreadable)
 
     @cached_property
     def roots(self) -> Mapping[str, Folder]:
@@ -220,6 +221,12 @@ class Tree:
             self.spoken.add((environment, root))
             if values is not None:
                 yield Data(file, environment, root, values)
+
+    def _json_folders(self) -> Iterator[str]:
+        """Folders of which a part is written in JSON, so that what seems missing may stand there."""
+        for file in self.checkout.matching("*.tf.json"):
+            self._values(file)
+            yield posixpath.dirname(file)
 
     def _values(self, file: str) -> Mapping[str, Any] | None:
         if not file.endswith(".json"):
