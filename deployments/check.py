@@ -16,8 +16,9 @@ from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Report, Severity
 
 import deployments
+from deployments import described
 
-FAMILIES = {"terraform": terraform, "kubernetes": kubernetes, "docker": docker, "bicep": bicep}
+FAMILIES = {"terraform": terraform, "kubernetes": kubernetes, "docker": docker, "bicep": bicep, "across": described}
 
 
 def main(arguments: list[str] | None = None) -> int:
