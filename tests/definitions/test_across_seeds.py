@@ -390,6 +390,26 @@ NAMING = (
         "",
         ((data("prod"), "shop-prod-aks", "shop-prd-aks"), (deploy("prod"), "shop-prod-aks", "shop-prd-aks")),
     ),
+    Seed(
+        "dev's stack writes the record of staging",
+        "names/other-environment",
+        (
+            (DIFFERENCES, GONE, ""),
+            ("infra/stacks/dev/extra/main.tf", NEW, OTHER_ROOT + record("a", "edge", "staging.edge")),
+        ),
+        ("infra/stacks/dev/extra/main.tf", "staging.edge"),
+    ),
+    Seed(
+        "the workflow means the site of another service",
+        "",
+        (
+            (
+                deploy("dev"),
+                "          az acr",
+                "          az webapp restart --name shop-ui-dev --resource-group shop-dev-rg\n          az acr",
+            ),
+        ),
+    ),
 )
 DNS = (
     Seed(
@@ -633,6 +653,36 @@ DNS = (
             (web("prod"), "    - web.shop.io", "    - web.shop.io\n    - login.shop.io"),
         ),
     ),
+    Seed(
+        "the zone of the records is looked up",
+        "dns/record-without-target",
+        (
+            (
+                OTHER,
+                NEW,
+                OTHER_ROOT
+                + '\ndata "azurerm_dns_zone" "this" {\n  name = "shop.io"\n}\n'
+                + record("cname", "www", "www", record="shop.shop.io").replace(
+                    '"shop.io"', "data.azurerm_dns_zone.this.name"
+                ),
+            ),
+        ),
+        (OTHER, '"www"'),
+    ),
+    Seed(
+        "the record may be switched on",
+        "",
+        (
+            (
+                OTHER,
+                NEW,
+                OTHER_ROOT
+                + '\nvariable "address" {\n  default = ""\n}\n'
+                + record("cname", "www", "www", record="shop.shop.io")
+                + record("a", "shop", "shop").replace("{\n", '{\n  count = var.address == "" ? 0 : 1\n', 1),
+            ),
+        ),
+    ),
 )
 TLS = (
     Seed(
@@ -860,6 +910,11 @@ SECRETS = (
         "",
         ((web("dev"), "data:\n  api:", "data:\n  postgres_connection_string: postgres-connection-string\n  api:"),),
     ),
+    Seed(
+        "a ConfigMap has an address that a vault has, too",
+        "",
+        ((web("dev"), "data:\n  api:", "data:\n  chain_address: http://chain:8545\n  api:"),),
+    ),
 )
 GRAPH = (
     Seed(
@@ -1003,6 +1058,37 @@ GRAPH = (
                 NEW,
                 'terraform {\n  source = "git::https://example.com/infra.git//modules/old?ref=v1"\n}\n',
             ),
+        ),
+    ),
+    Seed(
+        "a unit is cut off",
+        "graph/unit-unreadable",
+        (("live/a/terragrunt.hcl", NEW, "inputs = {\n  a =\n}\n"),),
+        ("live/a/terragrunt.hcl", "a ="),
+    ),
+    Seed(
+        "a unit still has the marks of a merge",
+        "graph/unit-unreadable",
+        (("live/a/terragrunt.hcl", NEW, "inputs = {\n}\n<<<<<<< HEAD\n"),),
+        ("live/a/terragrunt.hcl", "<<<<"),
+    ),
+    Seed(
+        "a unit computes everything",
+        "",
+        (
+            (
+                "live/a/terragrunt.hcl",
+                NEW,
+                'locals {\n  a = read_terragrunt_config(find_in_parent_folders("env.hcl"))\n}\ninclude "root" {\n  path = find_in_parent_folders()\n}\n',
+            ),
+        ),
+    ),
+    Seed(
+        "a folder without a back end is applied by a script",
+        "",
+        (
+            ("infra/modules/old/main.tf", NEW, across_shop.MODULE.replace("shop-logs", "shop-old")),
+            ("scripts/old.sh", NEW, "terraform -chdir=infra/modules/old apply\n"),
         ),
     ),
 )
@@ -1309,6 +1395,38 @@ def test_a_mistake_is_found_at_its_place_and_nothing_else_is(seed: Seed) -> None
 @pytest.mark.parametrize("seed", [each for each in SEEDS if not each.rule], ids=lambda seed: seed.what)
 def test_what_only_looks_like_a_mistake_is_not_found(seed: Seed) -> None:
     assert [str(each) for each in outcome(seed)[0]] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\0\1",
+        "- a\n",
+        "a: &a [*a]\n",
+        "kind: Certificate\napiVersion: v1\nspec: []\n",
+        "{" * 2000,
+        "az aks " * 2000,
+        "http://" * 3000,
+    ],
+    ids=["empty", "binary", "list", "endless", "misshapen", "deep", "repeated command", "repeated address"],
+)
+def test_what_no_tool_would_take_is_answered_and_not_crashed_on(text: str, shop: Path) -> None:
+    odd = "apiVersion: v1\nkind: SecretProviderClass\nmetadata: {name: odd}\nspec: {parameters: {objects: "
+    for file in (
+        BUILD,
+        WIRING,
+        DIFFERENCES,
+        "live/a/terragrunt.hcl",
+        "more.yaml",
+        "more.sh",
+        "more/more.bicep",
+        "more/more.tf",
+    ):
+        (shop / file).parent.mkdir(parents=True, exist_ok=True)
+        (shop / file).write_text(text)
+    (shop / "odd.yaml").write_text(odd + '"array: [1, {a: b}, [c]]"}}\n')
+    assert {each.rule.id for each in check(shop).findings} <= {"graph/unit-unreadable"}
 
 
 def test_every_rule_is_sown_twice_and_has_a_text() -> None:

@@ -49,7 +49,14 @@ MODULE = Rule(
     "Modules that nobody calls age unseen; orphans stayed in the state and needed a runbook.",
     "Call it or delete it.",
 )
-RULES = (CYCLE, OTHER, NOBODY, PORT, MODULE)
+UNREADABLE = Rule(
+    "graph/unit-unreadable",
+    Severity.ERROR,
+    "A Terragrunt unit that cannot be parsed.",
+    "Nobody knows what it needs, and every run over all units stops at it.",
+    "Correct the file at the line named.",
+)
+RULES = (CYCLE, OTHER, NOBODY, PORT, MODULE, UNREADABLE)
 
 _SERVICE = re.compile(r"([a-z0-9-]+)(?:\.([a-z0-9-]+)(?:\.svc(?:\.cluster\.local)?)?)?\.?")
 _OUTSIDE = {"localhost", "kubernetes", "host", "metadata", "0"}
@@ -62,7 +69,8 @@ Edges = dict[str, dict[str, str]]
 
 def check(trees: Trees) -> Iterator[Finding]:
     """What is wrong with needs."""
-    units = _units(trees)
+    units, broken = _units(trees)
+    yield from broken
     for name, edges in (("stacks", _stacks(trees, units)), *_wired(trees), *_modules(trees.terraform)):
         yield from _circles(name, edges)
     yield from _other_environments(trees.inventory)
@@ -75,15 +83,16 @@ def check(trees: Trees) -> Iterator[Finding]:
 # ---- circles
 
 
-def _units(trees: Trees) -> Mapping[str, tuple[str, Block]]:
-    """Terragrunt's units by folder: file and content."""
-    found = {}
+def _units(trees: Trees) -> tuple[Mapping[str, tuple[str, Block]], list[Finding]]:
+    """Terragrunt's units by folder: file and content; and those that cannot be read."""
+    found, broken = {}, []
     for file in trees.checkout.matching("terragrunt.hcl", "*/terragrunt.hcl"):
         try:
             found[posixpath.dirname(file)] = (file, read_hcl(trees.checkout.found(file)))
-        except Unreadable:
-            continue
-    return found
+        except Unreadable as error:
+            place = f"{file}:{error.line}" if error.line else file
+            broken.append(UNREADABLE.at(place, f"{file} cannot be read: {error}."))
+    return found, broken
 
 
 def _dependencies(folder: str, file: str, unit: Block) -> Iterator[tuple[str, str]]:
@@ -268,13 +277,15 @@ def _unused(trees: Trees, units: Mapping[str, tuple[str, Block]]) -> Iterator[Fi
     for path, folder in tree.folders.items():
         if path in tree.called or path in tree.roots or _EXPORTED.search(path) or not folder.variables:
             continue
-        if not folder.resources or _is_named(trees, units, path):
+        if not folder.resources or _is_named(trees, units, path) or trees.sources.names(path):
             continue
         yield MODULE.at(folder.items[0].file, f"Nothing calls the module {path}.")
 
 
 def _is_named(trees: Trees, units: Mapping[str, tuple[str, Block]], path: str) -> bool:
-    """True when a unit, or a call by an address, ends in the module's folder."""
+    """True when a unit stands in the module's folder, or a unit's or call's address ends in it."""
+    if any(unit == path or unit.startswith(f"{path}/") for unit in units):
+        return True
     ending = re.compile(rf"(^|/){re.escape(posixpath.basename(path))}(\?|$)")
     blocks = [call.block for folder in trees.terraform.folders.values() for call in folder.calls.values()]
     blocks += [block for _, unit in units.values() for block in unit.walk()]

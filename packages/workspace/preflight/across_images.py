@@ -111,8 +111,8 @@ def _built(trees: Trees, file: str) -> Iterator[tuple[str, str, str]]:
     """What a workflow or script builds: place, repository and Dockerfile, where all are written out."""
     rows = list(lines(trees.checkout.found(file)))
     for index, (number, line) in enumerate(rows):
-        found = _PUSHED.search(line)
-        if not found or line.lstrip().startswith("#"):
+        found = _PUSHED.search(line) if len(line) < 4000 else None
+        if found is None or line.lstrip().startswith("#"):
             continue
         near = [line] if "docker" in line else _step(rows, index)
         files = [one[1] for each in near if (one := _FROM_FILE.search(each))]

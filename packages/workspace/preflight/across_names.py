@@ -39,6 +39,8 @@ CONVENTION = Rule(
 )
 RULES = (SPELLINGS, NOBODY, OTHER, CONVENTION)
 
+_LONGEST = 130
+
 
 def check(trees: Trees) -> Iterator[Finding]:
     """Which names do not meet."""
@@ -68,11 +70,20 @@ def is_respelt(one: str, other: str) -> bool:
 
 
 def is_close(one: str, other: str) -> bool:
-    """True when one or two letters make the difference; another number is another thing."""
-    one, other = one.lower(), other.lower()
-    if one == other or min(len(one), len(other)) < 8 or re.findall(r"\d+", one) != re.findall(r"\d+", other):
+    """True when one or two letters of one word make the difference; another number is another thing.
+
+    Short words that differ are other words (`ui`, `api`), unless letters changed places (`aks`, `ask`).
+    """
+    words, others = parts(one), parts(other)
+    if not 8 <= max(len(one), len(other)) <= _LONGEST or len(words) != len(others):
         return False
-    return _distance(one, other) <= 2
+    different = [pair for pair in zip(words, others, strict=True) if pair[0] != pair[1]]
+    if len(different) != 1:
+        return False
+    (word, meant) = different[0]
+    if re.findall(r"\d+", word) != re.findall(r"\d+", meant):
+        return False
+    return sorted(word) == sorted(meant) or (min(len(word), len(meant)) > 3 and _distance(word, meant) <= 2)
 
 
 def _distance(one: str, other: str) -> int:
@@ -129,14 +140,19 @@ def _declared_spellings(inventory: Inventory) -> Iterator[Finding]:
 def _carried(inventory: Inventory) -> Iterator[Finding]:
     said = [(f"{each.kind.word} {each.name}", each.name, each.said) for each in inventory.things]
     said += [(f"host {each.host}", each.host, each.said) for each in (*inventory.hosts, *inventory.bindings)]
+    said += [
+        (f"{each.type} record {each.host}", each.host, each.said)
+        for each in inventory.records
+        if each.type in ("A", "AAAA", "CNAME")
+    ]
     known = inventory.environments
     claimed: dict[str, set[str]] = {}
-    for _, name, who in said:
-        claimed.setdefault(name, set()).add(who.environment)
+    for what, _, who in said:
+        claimed.setdefault(what, set()).add(who.environment)
     for what, name, who in said:
         words = in_name(name, known)
         # What several environments claim alike is found as that.
-        if who.environment in known and words and who.environment not in words and len(claimed[name]) == 1:
+        if who.environment in known and words and who.environment not in words and len(claimed[what]) == 1:
             carried = " and ".join(sorted(words))
             yield _find(OTHER, who, f"The {what} of {who.environment} carries the word of {carried}.")
 

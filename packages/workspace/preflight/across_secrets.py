@@ -58,6 +58,8 @@ OPEN = Rule(
 )
 RULES = (SPELLING, PRODUCER, WRITERS, TWICE, REFUSED, OPEN)
 
+# Vaults hold addresses, too; these are no secrets.
+_TELLING = re.compile(r"(password|passwd|secret|token|apikey|accesskey|privatekey|connection|connectionstring)$")
 _LEGAL = re.compile(r"[0-9A-Za-z-]{1,127}")
 
 
@@ -137,7 +139,8 @@ def _config_maps(trees: Trees) -> Iterator[Finding]:
                     where = [environment(each)] if environment(each) else []
                     yield OPEN.at(each.item.at(reference.line), what, *where)
     hidden = {_plain(name): f"the output {name}" for root in tree.roots.values() for name in _sensitive(root)}
-    hidden |= {_plain(each.name): f"the secret {each.name}" for each in trees.inventory.written}
+    names = (each.name for each in trees.inventory.written)
+    hidden |= {_plain(each): f"the secret {each}" for each in names if _TELLING.search(_plain(each))}
     for scene in trees.scenes:
         for thing in scene.of("ConfigMap"):
             for key, value in thing.mapping("data").items():

@@ -35,6 +35,10 @@ def read(tree: Tree, into: Inventory) -> None:
     made = [each for each in tree.instances if not _NOT_APPLIED.search(each.root)]
     vaults = {_key(each): each.get("name") for each in made if each.type == "azurerm_key_vault"}
     zones = {_key(each): each.get("name") for each in made if each.type == "azurerm_dns_zone"}
+    for each in tree.lookups:
+        known = {"azurerm_key_vault": vaults, "azurerm_dns_zone": zones}.get(each.type)
+        if known is not None:
+            known[_key(each, f"data.{each.item.address}")] = each.get("name")
     into.more_environments |= {environment(each) for each in made}
     for each in made:
         _thing(tree, each, into)
@@ -42,10 +46,23 @@ def read(tree: Tree, into: Inventory) -> None:
         _binding(tree, each, into)
         _secret(tree, each, vaults, into)
         _texts(tree, each, into)
+    _switched_off(tree, made, into)
     for each in tree.lookups:
         kind, name = BY_TERRAFORM.get(each.type), each.get("name")
         if kind and isinstance(name, str) and not _NOT_APPLIED.search(each.root):
             into.mentions.append(Mention(kind, name, said(tree, each, name, "name"), looked_up=True))
+
+
+def _switched_off(tree: Tree, made: list[Instance], into: Inventory) -> None:
+    """What the data of the checkout switch off may be switched on by whoever applies it: it counts as unknown."""
+    seen = {(each.folder, each.item.address) for each in made}
+    for path, folder in tree.folders.items():
+        for address, item in folder.resources.items():
+            if (path, address) not in seen and {"count", "for_each"} & set(item.block.attributes):
+                kind = BY_TERRAFORM.get(item.block.labels[0])
+                into.unknown |= {kind} if kind else set()
+                into.has_unknown_records |= bool(_RECORD.fullmatch(item.block.labels[0]))
+                into.has_unknown_secrets |= item.block.labels[0] == "azurerm_key_vault_secret"
 
 
 def environment(instance: Instance) -> str:
@@ -67,7 +84,8 @@ def _beside(instance: Instance, argument: str, known: dict[tuple[int, str, str],
     """The name of the resource beside this one that an argument refers to; None when it is not told."""
     attribute = instance.item.block.attributes.get(argument)
     for reference in attribute.references if attribute else ():
-        name = known.get(_key(instance, ".".join(reference.path[:2])))
+        steps = 3 if reference.path[0] == "data" else 2
+        name = known.get(_key(instance, ".".join(reference.path[:steps])))
         if isinstance(name, str):
             return name
     return None

@@ -11,6 +11,7 @@ from workspace.preflight.checkout import Checkout
 _URL = re.compile(
     r"\b(?:https?|wss?|grpcs?|redis|amqps?|postgres(?:ql)?)://(?:[^\s/@\"']*@)?([A-Za-z0-9.-]+)(?::(\d+))?"
 )
+_LONGEST = 4000
 _WORD = r"[\"']?([A-Za-z0-9][\w.-]*)[\"']?(?=\s|$)"
 _COMMANDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(rf"az aks get-credentials\b.*?\s(?:--name|-n)[ =]+{_WORD}"), CLUSTER),
@@ -40,7 +41,7 @@ def read(checkout: Checkout, into: Inventory) -> None:
 
 def named(line: str) -> Iterator[tuple[Kind, str]]:
     """What one command names; what stands after a comment sign or holds a variable is nothing."""
-    if line.lstrip().startswith("#"):
+    if len(line) > _LONGEST or line.lstrip().startswith("#"):
         return
     for pattern, kind in _COMMANDS:
         for found in pattern.finditer(line):
