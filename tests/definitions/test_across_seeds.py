@@ -1091,6 +1091,29 @@ GRAPH = (
             ("scripts/old.sh", NEW, "terraform -chdir=infra/modules/old apply\n"),
         ),
     ),
+    Seed(
+        "prod's unit names staging from the top of the repository",
+        "graph/other-environment",
+        (
+            (
+                "live/prod/app/terragrunt.hcl",
+                NEW,
+                'dependency "base" {\n  config_path = "${get_repo_root()}/live/staging/base"\n}\n',
+            ),
+        ),
+        ("live/prod/app/terragrunt.hcl", "config_path"),
+    ),
+    Seed(
+        "a unit's need is computed, beside a provider that is written out",
+        "",
+        (
+            (
+                "live/prod/app/terragrunt.hcl",
+                NEW,
+                'locals {\n  parts = split("/", path_relative_to_include())\n  place = length(local.parts) > 1 ? local.parts[1] : "default"\n}\ndependency "base" {\n  config_path = "${get_repo_root()}/live/${local.place}/staging"\n  skip_outputs = tobool(get_env("SKIP", "false"))\n}\ngenerate "provider" {\n  path = "provider.tf"\n  contents = <<EOF\nprovider "azurerm" {\n  subscription_id = "${local.place}"\n  features {}\n}\nEOF\n}\nterraform {\n  before_hook "tidy" {\n    commands = ["plan"]\n    execute = ["terraform", "fmt"]\n  }\n}\n',
+            ),
+        ),
+    ),
 )
 IMAGES = (
     Seed(

@@ -4,14 +4,17 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
+from lark import Token
+
 from workspace.preflight.across_environments import of_file, of_path
 from workspace.preflight.across_inventory import Call, Inventory
 from workspace.preflight.across_kinds import GROUP
 from workspace.preflight.across_trees import Trees
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.kubernetes_yaml import mapping
-from workspace.preflight.terraform_read import Block, Unreadable
+from workspace.preflight.terraform_read import Attribute, Block, Unreadable, literal
 from workspace.preflight.terraform_read import read as read_hcl
+from workspace.preflight.terraform_read import trees as trees_of
 from workspace.preflight.terraform_tree import Folder, Tree
 
 CYCLE = Rule(
@@ -98,12 +101,32 @@ def _units(trees: Trees) -> tuple[Mapping[str, tuple[str, Block]], list[Finding]
 def _dependencies(folder: str, file: str, unit: Block) -> Iterator[tuple[str, str]]:
     """The folders that a unit depends on, each with its place."""
     for block in unit.blocks:
-        path = block.literal("config_path") if block.kind == "dependency" else None
-        if path:
-            yield posixpath.normpath(posixpath.join(folder, path)), f"{file}:{block.attributes['config_path'].line}"
+        path = block.attributes.get("config_path") if block.kind == "dependency" else None
+        target = _target(folder, path) if path else None
+        if path and target:
+            yield target, f"{file}:{path.line}"
         listed = block.attributes.get("paths") if block.kind == "dependencies" else None
-        for text in listed.texts if listed else ():
+        for text in _pieces(listed) if listed else ():
             yield posixpath.normpath(posixpath.join(folder, text)), f"{file}:{listed.line if listed else 1}"
+
+
+def _target(folder: str, path: Attribute) -> str | None:
+    """The folder that a path means, from its unit's folder or the repository's; None when it is computed otherwise."""
+    written = literal(path.expression)
+    if written is not None:
+        return posixpath.normpath(posixpath.join(folder, written))
+    called = {str(trees_of(each)[0].children[0]) for each in path.expression.find_data("function_call")}
+    start = {"get_repo_root": "", "get_terragrunt_dir": folder}.get(called.pop()) if len(called) == 1 else None
+    pieces = _pieces(path)
+    if start is None or path.references or len(pieces) != 1 or not pieces[0].startswith("/"):
+        return None
+    return posixpath.normpath(posixpath.join(start, pieces[0][1:]))
+
+
+def _pieces(attribute: Attribute) -> list[str]:
+    """The texts of an expression without what is computed between them."""
+    parts = (each.children[0] for each in attribute.expression.find_data("string_part"))
+    return [str(each) for each in parts if isinstance(each, Token)]
 
 
 def _stacks(trees: Trees, units: Mapping[str, tuple[str, Block]]) -> Edges:
@@ -142,7 +165,7 @@ def _states(root: Folder) -> Iterator[tuple[str, str]]:
     for item in root.all("data"):
         config = item.block.attributes.get("config")
         if item.block.labels[0] == "terraform_remote_state" and config:
-            for text in config.texts:
+            for text in _pieces(config):
                 if "/" in text or text.endswith(".tfstate"):
                     yield text, item.place
 
@@ -289,5 +312,5 @@ def _is_named(trees: Trees, units: Mapping[str, tuple[str, Block]], path: str) -
     ending = re.compile(rf"(^|/){re.escape(posixpath.basename(path))}(\?|$)")
     blocks = [call.block for folder in trees.terraform.folders.values() for call in folder.calls.values()]
     blocks += [block for _, unit in units.values() for block in unit.walk()]
-    texts = (text for block in blocks if "source" in block.attributes for text in block.attributes["source"].texts)
+    texts = (text for block in blocks if "source" in block.attributes for text in _pieces(block.attributes["source"]))
     return any(ending.search(text) for text in texts)
