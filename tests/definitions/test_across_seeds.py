@@ -6,6 +6,7 @@ Beside each rule stands what looks like its mistake and is none: there nothing m
 # ruff: noqa: E501 - what a file says is easier to read on one line
 
 import functools
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -1457,6 +1458,13 @@ def test_every_rule_is_sown_twice_and_has_a_text() -> None:
     assert {rule.id for rule in across.RULES} == set(sown)
     assert [rule for rule in sown if sown.count(rule) < 2] == []
     assert all(text.endswith(".") for rule in across.RULES for text in (rule.about, rule.why, rule.todo))
+
+
+def test_every_rule_has_an_example_that_is_wrong_and_one_that_is_right() -> None:
+    page = (Path(across.__file__).parent / "examples" / "across.md").read_text()
+    parts = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    assert set(parts) == {rule.id for rule in across.RULES}
+    assert {name for name, part in parts.items() if part.count("```") != 4} == set()
 
 
 def test_precision_and_recall_on_the_corpus_are_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 _LONG = {
     "development": "dev",
@@ -43,6 +44,7 @@ def in_name(name: str, known: Collection[str]) -> set[str]:
     return found & set(known)
 
 
+@lru_cache(maxsize=65536)
 def parts(name: str) -> tuple[str, ...]:
     """The words of a name in lower case."""
     return tuple(each for each in re.split(r"[^a-z0-9]+", name.lower()) if each)
