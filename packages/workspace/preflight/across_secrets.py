@@ -1,7 +1,7 @@
 """Rules for secrets on their way from vaults to programs: somebody writes them, once, under the name that is read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from workspace.preflight.across_inventory import Inventory, Said, Secret
 from workspace.preflight.across_kinds import VAULT
@@ -11,7 +11,7 @@ from workspace.preflight.across_terraform import attributes, environment
 from workspace.preflight.across_trees import Trees
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.terraform_facts import secrets
-from workspace.preflight.terraform_read import Reference
+from workspace.preflight.terraform_read import Attribute, Reference
 from workspace.preflight.terraform_tree import Folder
 
 SPELLING = Rule(
@@ -153,12 +153,12 @@ def _sensitive(folder: Folder) -> list[str]:
     return [name for name, item in folder.outputs.items() if _is_marked(item.block.attributes)]
 
 
-def _is_marked(arguments: object) -> bool:
-    found = arguments.get("sensitive") if hasattr(arguments, "get") else None
+def _is_marked(arguments: Mapping[str, Attribute]) -> bool:
+    found = arguments.get("sensitive")
     return found is not None and found.word == "true"
 
 
-def _is_secret(folders: dict[str, Folder] | object, folder: Folder, reference: Reference) -> bool:
+def _is_secret(folders: Mapping[str, Folder], folder: Folder, reference: Reference) -> bool:
     """True for what Terraform marks as sensitive: a variable, a module's output, or a resource's attribute."""
     path = reference.path
     if path[0] == "var":
@@ -166,7 +166,7 @@ def _is_secret(folders: dict[str, Folder] | object, folder: Folder, reference: R
         return item is not None and _is_marked(item.block.attributes)
     if path[0] == "module" and len(path) > 2:
         call = folder.calls.get(path[1])
-        target = folders.get(folder.called(call) or "") if call and isinstance(folders, dict) else None
+        target = folders.get(folder.called(call) or "") if call else None
         output = target.outputs.get(path[2]) if target else None
         return output is not None and _is_marked(output.block.attributes)
     item = folder.resources.get(".".join(path[:2]))
