@@ -11,12 +11,13 @@ from workspace.preflight import (
     kubernetes_schema,
     kubernetes_texts,
     kubernetes_traffic,
+    shared,
 )
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Finding, Report, Rule
 from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_files import Tree
-from workspace.preflight.kubernetes_scene import Scene, scenes
+from workspace.preflight.kubernetes_scene import Scene
 from workspace.preflight.kubernetes_sources import Sources
 
 RULES: tuple[Rule, ...] = (
@@ -33,9 +34,9 @@ RULES: tuple[Rule, ...] = (
 
 def check(checkout: Checkout) -> Report:
     """What is wrong with the manifests and kustomizations of a checkout, in all its environments."""
-    tree = Tree(checkout)
-    found, failed = scenes(tree)
-    sources = Sources(tree)
+    tree = shared.once(checkout, Tree)
+    found, failed = shared.once(checkout, shared.everywhere)
+    sources = shared.once(checkout, shared.sources)
     versions = kubernetes_schema.versions(checkout)
     findings = list(attempted((kubernetes_kustomize.check,), tree, failed))
     for scene in found:

@@ -1,6 +1,7 @@
 """Terraform definitions, read before anything is touched: every root, module and data file of a checkout."""
 
 from workspace.preflight import (
+    shared,
     terraform_azure,
     terraform_environments,
     terraform_references,
@@ -25,7 +26,7 @@ RULES: tuple[Rule, ...] = (UNREADABLE, *(rule for family in _FAMILIES for rule i
 
 def check(checkout: Checkout) -> Report:
     """What was looked at and what would fail; files that cannot be read are findings, and the rest is still read."""
-    tree = Tree(checkout)
+    tree = shared.once(checkout, Tree)
     found = [
         UNREADABLE.at(f"{file}:{line}" if line else file, f"{file} cannot be read: {reason}.")
         for file, line, reason in tree.unreadable

@@ -264,6 +264,15 @@ class Tree:
     @cached_property
     def instances(self) -> tuple[Instance, ...]:
         """Every resource of every root with every environment's data; resources that data switch off are left out."""
+        return tuple(each for each in self._everything if each.item.block.kind == "resource")
+
+    @cached_property
+    def lookups(self) -> tuple[Instance, ...]:
+        """The same for data sources."""
+        return tuple(each for each in self._everything if each.item.block.kind == "data")
+
+    @cached_property
+    def _everything(self) -> tuple[Instance, ...]:
         return tuple(
             instance
             for path in sorted(self.roots)
@@ -282,7 +291,7 @@ class Tree:
         if folder is None or path in above or len(above) > _DEEPEST:
             return
         scope = self._scope(folder, given)
-        for item in folder.resources.values():
+        for item in (*folder.resources.values(), *folder.all("data")):
             for each in _repeated(item.block, scope):
                 yield Instance(where[0], where[1], path, item, each, where[2])
         for call in folder.calls.values():
