@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from io import StringIO
@@ -17,9 +17,10 @@ from workspace.errors import Refused, WorkspaceError
 
 if TYPE_CHECKING:
     from workspace.preflight.baseline import Sifted
+    from workspace.preflight.families import Facts
     from workspace.preflight.finding import Finding
 
-HERE = Path(__file__).parent.parent
+HERE = Path(__file__).resolve().parent.parent
 # What a command line ends with, by the worst thing found; 2 is for a request that is wrong.
 EXITS = {"error": 1, "risk": 3, "note": 4}
 _COLOURS = {"error": "bold red", "risk": "yellow", "note": "cyan"}
@@ -43,7 +44,9 @@ class Level(StrEnum):
 
 def check(
     path: Annotated[Path, typer.Argument(help="A folder with definitions; this workspace when none is named.")] = HERE,
-    only: Annotated[list[str] | None, typer.Option(help="One family of rules; may be repeated.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="One family of rules, or what rules are about, as dns; may be repeated.")
+    ] = None,
     environment: Annotated[
         list[str] | None, typer.Option(help="Tell only what concerns this environment, or all; may be repeated.")
     ] = None,
@@ -87,16 +90,24 @@ def check(
 
 
 def rules(
-    rule: Annotated[str, typer.Argument(help="A rule's id, as terraform/range; all rules when none is named.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="A rule's id, as terraform/range, a family or a subject, as dns; all when none is.")
+    ] = "",
 ) -> None:
     """List the rules by family, or explain one: what it finds, why, a wrong and a right example, what to do."""
     with _refusals():
-        if rule:
-            sys.stdout.write(_explained(rule))
-            return
         from workspace.preflight.pages import all_rules
 
         known = all_rules()
+        if name:
+            known = {
+                family: chosen
+                for family, its in known.items()
+                if (chosen := tuple(each for each in its if name in (family, each.subject)))
+            }
+        if not known:
+            sys.stdout.write(_explained(name))
+            return
         console = Console(highlight=False, soft_wrap=True)
         for family, its in known.items():
             console.print(Text(family, style="bold"))
@@ -131,15 +142,27 @@ def _refuse_strange_places(*files: Path | None) -> None:
 def _looked(path: Path, only: Sequence[str], baseline: Path | None, jobs: int, *, quiet: bool, whole: bool) -> "Sifted":
     from workspace.preflight import baseline as accepted
     from workspace.preflight.engine import look
-    from workspace.preflight.families import FAMILIES
+    from workspace.preflight.families import FAMILIES, OWN, owner
 
     usual = path / accepted.USUAL
     file = baseline or (usual if usual.is_file() else None)
     entries = accepted.read(file, _called(file, path)) if file and not whole else ()
-    left = [each for each in FAMILIES if each in only or not only]
-    with _progress(left, quiet=quiet) as done:
-        report = look(path, only, jobs=jobs, done=done)
-    return accepted.sift(report, entries, left, datetime.now(UTC).date())
+    asked = [owner(each) for each in only]
+    families = [each for each in FAMILIES if each in asked or not only]
+    with _progress(list(families), quiet=quiet) as done:
+        report = look(path, asked, jobs=jobs, done=done, facts=_facts(path))
+    sifted = accepted.sift(report, entries, families, datetime.now(UTC).date())
+    wanted = {*only, OWN}
+    return _chosen(sifted, lambda each: not only or each.rule.subject in wanted or owner(each.rule.subject) in wanted)
+
+
+def _facts(path: Path) -> "Facts | None":
+    """What this workspace says about its environments, where it is the folder that is looked at."""
+    if path.resolve() != HERE:
+        return None
+    from deployments import described
+
+    return described.facts()
 
 
 def _called(file: Path, root: Path) -> str:
@@ -151,17 +174,16 @@ def _called(file: Path, root: Path) -> str:
 
 def _about(sifted: "Sifted", environments: Sequence[str]) -> "Sifted":
     """Only what concerns some environments; what names none concerns all."""
+    wanted = set(environments)
+    return _chosen(sifted, lambda each: not (wanted and each.environments) or bool(wanted & set(each.environments)))
+
+
+def _chosen(sifted: "Sifted", fits: "Callable[[Finding], bool]") -> "Sifted":
     from workspace.preflight.baseline import Sifted
     from workspace.preflight.finding import Report
 
-    def chosen(findings: "Sequence[Finding]") -> "tuple[Finding, ...]":
-        return tuple(
-            each
-            for each in findings
-            if not environments or not each.environments or set(each.environments) & set(environments)
-        )
-
-    return Sifted(Report(sifted.report.checked, chosen(sifted.report.findings)), chosen(sifted.accepted))
+    left = tuple(filter(fits, sifted.report.findings))
+    return Sifted(Report(sifted.report.checked, left), tuple(filter(fits, sifted.accepted)))
 
 
 @contextlib.contextmanager

@@ -8,15 +8,19 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from workspace import gate
 from workspace.preflight.baseline import Sifted
+from workspace.preflight.families import Facts
 from workspace.preflight.told import counted
 
 from tasks.step import Step
 
 
 @task(name="preflight", task_run_name="preflight", cache_policy=NO_CACHE, persist_result=False)
-async def look(step: Step, sources: Path) -> None:
-    """Look, show what was found as the artifact preflight-ENV, log the risks; refused when anything would fail."""
-    found = await step.threads.run(gate.looked, step.execution, sources)
+async def look(step: Step, sources: Path, facts: Facts) -> None:
+    """Look, show what was found as the artifact preflight-ENV, log the risks; refused when anything would fail.
+
+    `facts` are what the checkout says of its environments.
+    """
+    found = await step.threads.run(gate.looked, step.execution, sources, facts)
     await acreate_markdown_artifact(key=f"preflight-{step.execution.place}", markdown=as_markdown(step, found))
     for each in gate.risks(found):
         get_run_logger().warning(gate.sentence(each))

@@ -5,9 +5,10 @@ changes nothing does not look again.
 """
 
 import hashlib
+import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -19,25 +20,34 @@ from workspace.errors import Refused
 from workspace.execution import Execution
 from workspace.ledger import Event
 from workspace.preflight import baseline, engine
-from workspace.preflight.families import FAMILIES
+from workspace.preflight.families import FAMILIES, Facts
 from workspace.preflight.finding import Finding, Report, Severity
 from workspace.preflight.guard import FAILED
 from workspace.preflight.packing import packed, unpacked
 from workspace.preflight.told import counted, counts, printable
 
-# An image's context is built from more than the definitions, which are all that a release keeps.
-ELSEWHERE = ("docker",)
+# These read more than the definitions, which are all that a release keeps: what images are built from, workflows.
+ELSEWHERE = ("docker", "github")
 _SHOWN = 3
 
+Look = Callable[[Execution, Path], baseline.Sifted]
+"""How the definitions of a run are looked at before it begins; the checkout holds the baseline."""
 
-def looked(execution: Execution, sources: Path, cache: Path | None = None) -> baseline.Sifted:
+
+def looked(
+    execution: Execution, sources: Path, facts: Facts | None = None, cache: Path | None = None
+) -> baseline.Sifted:
     """What is wrong with the definitions of a run, without what the baseline of the checkout accepts; the ledger has
     how many of each severity. Refused when the baseline cannot be read or is not filled in.
+
+    `facts` are what the checkout says of the environments. Definitions that are carried here were compared with the
+    facts of their own time where they were built, and are not compared with those of today.
     """
     kept = execution.definitions
     if kept is None:
         return baseline.Sifted(Report())
-    report = _report(kept, cache or user_cache_path("mystira-workspace") / "preflight")
+    known = facts if execution.plan.environment.builds else None
+    report = _report(kept, known, cache or user_cache_path("mystira-workspace") / "preflight")
     file = sources / baseline.USUAL
     entries = baseline.read(file) if file.is_file() else ()
     sifted = baseline.sift(report, entries, _families(), datetime.now(UTC).date())
@@ -74,12 +84,13 @@ def _families() -> list[str]:
     return [each for each in FAMILIES if each not in ELSEWHERE]
 
 
-def _report(kept: Kept, cache: Path) -> Report:
-    file = cache / f"{hashlib.sha256(f'{kept.digest} {_rules()}'.encode()).hexdigest()}.json"
+def _report(kept: Kept, facts: Facts | None, cache: Path) -> Report:
+    seen = f"{kept.digest} {_rules()} {json.dumps(facts, sort_keys=True)}"
+    file = cache / f"{hashlib.sha256(seen.encode()).hexdigest()}.json"
     try:
         return unpacked(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError):
-        report = engine.look(kept.root, _families())
+        report = engine.look(kept.root, _families(), facts=facts)
     if not any(each.rule == FAILED for each in report.findings):
         _store(file, packed(report))
     return report

@@ -131,3 +131,31 @@ def test_the_command_line_starts_without_what_reads_definitions() -> None:
     source = "import sys, deployments.command as c; print([m for m in ('hcl2', 'lark', 'prefect') if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_rules_of_a_family_or_about_a_subject_are_listed_alone() -> None:
+    for name, rule, other in (
+        ("across", "ownership/two-tools", "github/"),
+        ("dns", "dns/apex-cname", "ownership/"),
+        ("github", "github/wait-cannot-fail", "terraform/"),
+    ):
+        code, told, _ = run("rules", name)
+        assert (code, rule in told, other in told) == (0, True, False)
+
+
+def test_rules_that_look_across_tools_are_told_by_family_subject_page_and_baseline(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('resource "azurerm_dns_zone" "a" {\n  name                = "shop.io"\n'
+        '  resource_group_name = "g"\n}\n')  # fmt: skip
+    (tmp_path / "main.bicep").write_text("resource zone 'Microsoft.Network/dnsZones@2018-05-01' = {\n"
+        "  name: 'shop.io'\n  location: 'global'\n}\n")  # fmt: skip
+    for only in ("across", "ownership"):
+        code, told, _ = run("check", tmp_path, "--only", only, "--quiet")
+        assert (code, "[ownership/two-tools]" in told, "[terraform/" in told) == (1, True, False)
+    assert "ownership" not in run("check", tmp_path, "--only", "dns", "--quiet")[1]
+    results = json.loads(run("check", tmp_path, "--only", "across", "--format", "sarif")[1])["runs"][0]["results"]
+    assert {each["ruleId"] for each in results} == {"ownership/two-tools"}
+    accepted = "accepted:\n  - {rule: ownership/two-tools, place: '*', reason: moving, expires: 2099-01-31}\n"
+    (tmp_path / "preflight.yaml").write_text(accepted)
+    assert run("check", tmp_path, "--only", "across", "--fail-on", "note")[0] == 0
+    assert "baseline-idle" not in run("check", tmp_path, "--only", "github", "--quiet")[1]
+    assert run("check", "--explain", "ownership/two-tools")[1].startswith("# ownership/two-tools\n")

@@ -131,5 +131,8 @@ def test_facts_reach_the_families_that_compare_them_and_no_others(
 def test_every_rule_stands_in_one_family_and_says_why_and_what_to_do() -> None:
     rules = [each for its in families.rules().values() for each in its]
     assert len({each.id for each in rules}) == len(rules)
-    assert [each.id for family, its in families.rules().items() for each in its if each.family != family] == []
+    strangers = [
+        each.id for family, its in families.rules().items() for each in its if families.owner(each.subject) != family
+    ]
+    assert strangers == []
     assert [each.id for each in rules if not (each.about and each.why and each.todo)] == []

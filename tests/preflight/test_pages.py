@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from workspace.preflight.families import owner
 from workspace.preflight.finding import Rule
 from workspace.preflight.pages import all_rules, examples, markdown, written
 
@@ -13,7 +14,7 @@ RULES = [each for its in all_rules().values() for each in its]
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_has_a_wrong_and_a_right_example_and_its_page_shows_them(rule: Rule) -> None:
     example = examples().get(rule.id)
-    assert example, f"write one in packages/workspace/preflight/examples/{rule.family}.md"
+    assert example, f"write one in packages/workspace/preflight/examples/{owner(rule.subject)}.md"
     assert example.wrong.strip() != example.right.strip()
     page = markdown(rule, example)
     for text in (rule.about, rule.why, rule.todo, example.about, example.wrong, example.right):

@@ -2,7 +2,9 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workspace import gate
@@ -26,8 +28,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The folders that were looked at; two findings are made up for each."""
     seen: list[Path] = []
 
-    def look(root: Path, only: list[str]) -> Report:
-        assert "docker" not in only
+    def look(root: Path, only: list[str], facts: Any) -> Report:
+        assert not {"docker", "github"} & set(only)
         seen.append(root)
         return Report(findings=(ERRORS[0], RISKY.at("infra/b.tf", "it is risky")))
 
@@ -51,13 +53,35 @@ def execution(tmp_path: Path, ledger: Ledger) -> Execution:
 
 
 def looked(execution: Execution, folder: Path) -> Sifted:
-    return gate.looked(execution, folder, folder / "cache")
+    return gate.looked(execution, folder, cache=folder / "cache")
 
 
 def test_the_same_definitions_are_looked_at_once(execution: Execution, looks: list[Path], tmp_path: Path) -> None:
     first, second = looked(execution, tmp_path), looked(execution, tmp_path)
     assert first == second
     assert looks == [tmp_path / "kept"]
+
+
+@pytest.mark.parametrize(("follows", "told"), [("", {"dev": {"hosts": {}}}), ("world", None)])
+def test_facts_are_compared_where_the_release_is_built_and_not_where_it_is_carried(
+    follows: str, told: Any, execution: Execution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def look(*_: object, facts: Any) -> Report:
+        seen.append(facts)
+        return Report()
+
+    monkeypatch.setattr(engine, "look", look)
+    execution.plan = replace(execution.plan, environment=Environment("dev", follows=follows))
+    gate.looked(execution, tmp_path, {"dev": {"hosts": {}}}, tmp_path / "cache")
+    assert seen == [told]
+
+
+def test_other_facts_are_looked_at_again(execution: Execution, looks: list[Path], tmp_path: Path) -> None:
+    for host in ("a.test", "b.test", "b.test"):
+        gate.looked(execution, tmp_path, {"dev": {"hosts": {"web": host}}}, tmp_path / "cache")
+    assert len(looks) == 2
 
 
 def test_what_failed_to_look_is_looked_at_again(
@@ -67,7 +91,7 @@ def test_what_failed_to_look_is_looked_at_again(
 
     seen = []
 
-    def look(*_: object) -> Report:
+    def look(*_: object, **__: object) -> Report:
         seen.append(1)
         return Report(findings=(FAILED.at(".", "it was not finished"),))
 

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from workspace.errors import Refused
+from workspace.preflight.families import owner
 from workspace.preflight.finding import Finding, Report, Rule, Severity
 from workspace.preflight.kubernetes_yaml import Document, mapping, read_yaml
 from workspace.preflight.told import printable
@@ -137,7 +138,7 @@ def sift(report: Report, entries: Sequence[Entry], families: Iterable[str], toda
         used.update(fitting)
         (accepted if any(each.expires >= today for each in fitting) else left).append(finding)
     for entry in entries:
-        if entry.rule.partition("/")[0] not in asked:
+        if owner(entry.rule.partition("/")[0]) not in asked:
             continue
         about = entry.place or entry.fingerprint
         if entry not in used:

@@ -25,13 +25,20 @@ class Family(Protocol):
 FAMILIES: Mapping[str, str] = {
     "terraform": "roots, modules, data files: references, arguments, values, states, secrets",
     "kubernetes": "manifests and kustomizations, rendered for each environment and as they are written",
+    "across": "what Terraform, Bicep, Kubernetes and workflows declare, and what they name of each other",
+    "github": "workflows, local actions and .gitmodules: triggers, gates, waits, lost failures, secrets, pins",
     "docker": "Dockerfiles: bases, stages, what is copied, ports against the manifests that call them",
     "bicep": "templates, modules and parameter files",
 }
 """Each family's name, which is its module's name as well, and what it reads; the slowest first."""
 
-BESIDE: Mapping[str, str] = {"across": "terraform"}
+BESIDE: Mapping[str, str] = {"kubernetes": "terraform", "bicep": "terraform", "across": "terraform"}
 """Families that read what another has read: they look in its process, after it."""
+
+SUBJECTS: Mapping[str, tuple[str, ...]] = {
+    "across": ("ownership", "names", "dns", "tls", "secrets", "graph", "images", "parity", "catalogue"),
+}
+"""The first words of the ids of a family's rules, where these are not the family's name."""
 
 CLOSED = Rule(
     "preflight/not-opened",
@@ -62,6 +69,11 @@ def family(name: str) -> Family:
 def rules(names: Iterable[str] = ()) -> Mapping[str, tuple[Rule, ...]]:
     """The rules by family, all of them or those of some families; what preflight says about itself comes last."""
     return {**{each: family(each).RULES for each in names or FAMILIES}, OWN: OWN_RULES}
+
+
+def owner(word: str) -> str:
+    """The family of a subject, which is the first word of a rule's id; the word itself where there is none."""
+    return next((family for family, its in SUBJECTS.items() if word in its), word)
 
 
 def looked(name: str, checkout: Checkout, facts: Facts | None = None) -> Report:

@@ -27,8 +27,8 @@ class Rule:
     todo: str
 
     @property
-    def family(self) -> str:
-        """The first word of its id, which is the family it belongs to."""
+    def subject(self) -> str:
+        """The first word of its id: the family it belongs to, or what it is about where it looks across tools."""
         return self.id.partition("/")[0]
 
     def at(self, place: str, what: str, *environments: str) -> "Finding":

@@ -50,7 +50,7 @@ def _descriptor(rule: Rule, examples: Examples) -> dict[str, Any]:
         "fullDescription": {"text": f"{rule.about} {rule.why}"},
         "help": {"text": f"{rule.why}\n\n{rule.todo}", "markdown": markdown(rule, examples.get(rule.id))},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
-        "properties": {"tags": [rule.family]},
+        "properties": {"tags": [rule.subject]},
     }
 
 
