@@ -253,8 +253,9 @@ def _show(console: Console, sifted: "Sifted") -> None:
         for finding in sifted.accepted:
             console.print(Text(f"  {_line(finding)} [{finding.rule.id}]", style="dim"))
         console.print()
-    width = max((len(str(each.count)) for each in sifted.report.checked), default=0)
-    for each in sifted.report.checked:
+    checked = [each for each in sifted.report.checked if each.count]
+    width = max((len(str(each.count)) for each in checked), default=0)
+    for each in checked:
         by = "" if each.by == "preflight" else f" ({each.by})"
         console.print(Text(f"{each.count:>{width}} {each.what}{by}", style="dim"))
 
@@ -271,6 +272,8 @@ def _summary(sifted: "Sifted") -> Text:
 
     found = sifted.report.findings
     accepted = f"; {len(sifted.accepted)} accepted by the baseline" if sifted.accepted else ""
+    if not found and not any(each.count for each in sifted.report.checked):
+        return Text("No definitions were found in the folder, so there is nothing to say about it.", style="yellow")
     if not found:
         return Text(f"Nothing to mend{accepted}.", style="green")
     return Text(f"{counted(found)}{accepted}.", style=_COLOURS[found[0].rule.severity])

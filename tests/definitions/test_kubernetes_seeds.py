@@ -106,6 +106,15 @@ SEEDS: list[Seed] = [
         "base/chian",
     ),
     (
+        "a base stands outside the repository",
+        f"{PROD}/chain/kustomization.yaml",
+        "../base/chain",
+        "../../../../base/chain",
+        "path-outside",
+        "../../../../base/chain",
+        "../base/chain outside",
+    ),
+    (
         "a patch file is not there",
         f"{PROD}/publisher/kustomization.yaml",
         "path: size.yaml",

@@ -45,6 +45,11 @@ def test_a_clean_folder_is_said_to_be_clean_with_what_was_looked_at(folder: Path
     assert (code, told) == (0, "1 Dockerfiles\nNothing to mend.\n")
 
 
+def test_a_folder_without_definitions_is_not_said_to_be_clean(tmp_path: Path) -> None:
+    code, told, _ = run("check", tmp_path)
+    assert (code, told) == (0, "No definitions were found in the folder, so there is nothing to say about it.\n")
+
+
 @pytest.mark.parametrize(("level", "content", "code"), [
     ("error", BROKEN, 0), ("risk", BROKEN, 3), ("note", BROKEN, 3), ("error", "FROM a AS\n", 1), ("note", WELL, 0),
 ])  # fmt: skip

@@ -195,6 +195,32 @@ def test_empty_and_almost_empty_files_end_no_rule(content: bytes, tmp_path: Path
     assert FAILED not in found(look(tmp_path))
 
 
+def test_a_folder_that_may_not_be_opened_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a/closed/main.tf", "x = 1\n")
+    put(tmp_path, "b/main.tf", "x = \n")
+    scandir = os.scandir
+
+    def guarded(place: Path) -> object:
+        if place.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    told = {(each.rule.id, each.file) for each in look(tmp_path).findings}
+    assert told == {("preflight/not-opened", "a/closed"), ("terraform/unreadable", "b/main.tf")}
+
+
+@pytest.mark.parametrize("path", ["a/main.tf", "a/kustomization.yaml", "a/web.yaml", "a/Dockerfile", "a/main.bicep"])
+def test_a_file_that_may_not_be_opened_is_a_finding(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, path, WHOLE["app/main.bicep"])
+
+    def refused(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    assert any("Permission denied" in each.what for each in look(tmp_path).findings if each.file == path)
+
+
 def test_an_empty_folder_has_nothing_to_mend(tmp_path: Path) -> None:
     assert look(tmp_path).findings == ()
 

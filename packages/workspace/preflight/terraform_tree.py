@@ -1,8 +1,9 @@
 """A checkout's Terraform: its folders, which of them are roots, who calls whom, and which data belong to which root.
 
 Layouts are recognised by what files hold: a root is a folder that no other folder calls and that has a backend, a
-provider or data files; an environment is a data file's folder (`environments/dev/network.tfvars.json`) or name
-(`stacks/network/dev.tfvars`).
+provider or data files; an environment is a data file's name (`stacks/network/dev.tfvars`), or the nearest folder of the
+file or the root that is called as environments are (`live/prod/network/terraform.tfvars`, `envs/dev/network/main.tf`),
+or else the data file's folder (`environments/customer-a/network.tfvars.json`).
 """
 
 import json
@@ -18,6 +19,7 @@ from workspace.preflight.terraform_read import Attribute, Block, Unreadable, rea
 from workspace.preflight.terraform_values import UNKNOWN, Scope, value
 
 _DEEPEST = 8
+_NAMED = re.compile(r"dev|development|int|test|testing|qa|uat|stage|staging|preprod|prod|prd|production|live")
 _LABELS = {"resource": 2, "data": 2, "variable": 1, "output": 1, "module": 1, "provider": 1}
 _NO_SCOPE = Scope({}, {}, lambda *_: UNKNOWN)
 
@@ -254,10 +256,10 @@ class Tree:
             above = posixpath.dirname(above)
         if above in self.folders and above not in self.called:
             own = above == folder
-            return above, stem if own and stem != "terraform" else posixpath.basename(folder)
+            return above, stem if own and stem != "terraform" else _environment(folder) or posixpath.basename(folder)
         wanted = [path for path in self.folders if posixpath.basename(path) == stem and path not in self.called]
         near = sorted(wanted, key=lambda path: -len(posixpath.commonpath([path, folder])))
-        return (near[0] if near else None), posixpath.basename(folder)
+        return (near[0] if near else None), _environment(folder) or posixpath.basename(folder)
 
     # ---- instances
 
@@ -281,7 +283,7 @@ class Tree:
         )
 
     def _instances_of(self, root: str, data: Data | None) -> Iterator[Instance]:
-        environment = data.environment if data else ""
+        environment = data.environment if data else _environment(root)
         yield from self._expand(root, dict(data.values) if data else {}, (environment, root, data), ())
 
     def _expand(
@@ -312,6 +314,11 @@ class Tree:
 
         scope = Scope(variables, {name: each for name, (_, each) in folder.locals.items()}, resource)
         return scope
+
+
+def _environment(path: str) -> str:
+    """The environment that a folder's path names, the nearest to its end; empty when it names none."""
+    return next((step for step in reversed(path.split("/")) if _NAMED.fullmatch(step)), "")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
