@@ -149,10 +149,14 @@ def test_rules_of_a_family_or_about_a_subject_are_listed_alone() -> None:
 
 
 def test_rules_that_look_across_tools_are_told_by_family_subject_page_and_baseline(tmp_path: Path) -> None:
-    (tmp_path / "main.tf").write_text('resource "azurerm_dns_zone" "a" {\n  name                = "shop.io"\n'
-        '  resource_group_name = "g"\n}\n')  # fmt: skip
-    (tmp_path / "main.bicep").write_text("resource zone 'Microsoft.Network/dnsZones@2018-05-01' = {\n"
-        "  name: 'shop.io'\n  location: 'global'\n}\n")  # fmt: skip
+    vault = 'resource "azurerm_key_vault" "a" {\n  name = "shop-kv"\n}\n'
+    files = {
+        "terraform/main.tf": 'terraform {\n  backend "azurerm" {}\n}\n' + vault,
+        "app/main.bicep": "resource kv 'Microsoft.KeyVault/vaults@2023-07-01' = {\n  name: 'shop-kv'\n}\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(text)
     for only in ("across", "ownership"):
         code, told, _ = run("check", tmp_path, "--only", only, "--quiet")
         assert (code, "[ownership/two-tools]" in told, "[terraform/" in told) == (1, True, False)
