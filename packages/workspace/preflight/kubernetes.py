@@ -41,6 +41,7 @@ def check(checkout: Checkout) -> Report:
     findings = list(attempted((kubernetes_kustomize.check,), tree, failed))
     for scene in found:
         findings += _check(scene, found, sources, versions)
+        findings += attempted((kubernetes_texts.check,), scene, checkout)
     allowed = kubernetes_parity.declared(checkout)
     findings += attempted((kubernetes_parity.check,), found, allowed)
     compared = Checked("declared differences between environments", len(allowed)) if allowed else None
@@ -53,7 +54,6 @@ def _check(scene: Scene, everywhere: list[Scene], sources: Sources, versions: tu
     yield from attempted((kubernetes_pods.check,), scene, sources)
     yield from attempted((kubernetes_traffic.check, kubernetes_scale.check), scene, everywhere)
     yield from attempted((kubernetes_hosts.check,), scene, sources, everywhere)
-    yield from attempted((kubernetes_texts.check,), scene)
 
 
 def _checked(tree: Tree, found: list[Scene], versions: tuple[str, ...]) -> Iterator[Checked]:

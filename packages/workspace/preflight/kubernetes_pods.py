@@ -76,6 +76,8 @@ TWICE = Rule(
 )
 RULES = (IMAGE, PROBE, PROBE_PORT, RESOURCES, RIGHTS, CONFIG, SECRET, ACCOUNT, TWICE)
 
+# A tag that is filled in when it is deployed, as IMAGE_TAG or __TAG__.
+_FILLED_IN = re.compile(r"_*[A-Z][A-Z0-9]*_[A-Z0-9_]*")
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _METRICS = re.compile(r"metrics|prometheus|monitoring")
 # Liveness that gives up sooner than this needs a startup probe before it.
@@ -123,6 +125,8 @@ def _image(scene: Scene, sources: Sources, thing: Thing, path: Any, container: d
     image = str(container.get("image", ""))
     tag = image.removeprefix(bare(image)).removeprefix(":")
     if "@sha256:" in image or any(each.isdigit() for each in tag):
+        return
+    if _FILLED_IN.fullmatch(tag):
         return
     if not tag and "/" not in image and sources.builds(image):
         # A name for the deployment to fill in: the workspace builds it, so it is pinned when it is promoted.
