@@ -49,6 +49,14 @@ check-definitions: $(READY) ## Terraform, Kubernetes, Docker and Bicep: what wou
 	@$(PYTHON) scripts/scanners.py
 	@$(PYTHON) -m pytest tests/definitions --numprocesses $(shell nproc) --dist loadfile
 
+.PHONY: rules
+rules: $(READY) ## write docs/rules, a page for each rule of preflight, from the rules themselves
+	@$(PYTHON) scripts/rules.py
+
+.PHONY: fuzz
+fuzz: $(READY) ## preflight on many more mangled definitions, and on 10,000 files   [FUZZ_SEEDS=n, FUZZ_FIRST=n]
+	@FUZZ_SEEDS=$(or $(FUZZ_SEEDS),500) FUZZ_FIRST=$(or $(FUZZ_FIRST),1000) $(PYTHON) -m pytest tests/preflight/test_strange_files.py --numprocesses $(shell nproc)
+
 .PHONY: test
 test: check check-definitions quick ## everything a change must pass; below it, its parts
 	@$(PYTHON) -m pytest -m "not quick and not prefect and not docker and not conformance and not thorough" --ignore tests/definitions --numprocesses $(shell nproc) --dist loadfile
@@ -104,8 +112,9 @@ reset: $(READY) ## forget the rehearsal's cloud, clusters and Terraform states; 
 	@$(PYTHON) -m workspace.rehearsal --directory "$$($(PYTHON) -m deployments.machine where)/rehearsal" reset $(if $(YES),--yes)
 
 .PHONY: bench
-bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make
+bench: $(READY) ## our makespan beside the critical path, plain Prefect and GNU make; preflight on this workspace and on 4,000 files
 	@$(PYTHON) tests/bench/race.py
+	@$(PYTHON) tests/bench/preflight.py
 
 .PHONY: bench-blobs
 bench-blobs: $(READY) ## a promotion with its ledger in a folder and in a container, near and 20 ms away; installs Azurite once

@@ -28,7 +28,7 @@ from workspace.store import Store
 from workspace.work import Outcome, Way
 
 import deployments
-from deployments import catalogue, local
+from deployments import catalogue, checking, local
 
 if TYPE_CHECKING:
     from workspace.outside import Outside
@@ -38,6 +38,9 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 # Ways that tell more than the outcome does.
 _TELLING = (Way.SKIPPED, Way.ADOPTED, Way.COMPLETED, Way.CORRECTED)
+application.command()(checking.check)
+application.command()(checking.rules)
+
 _APPS = {each.name for each in catalogue.APPS}
 
 Its = Annotated[str, typer.Argument(help="A release's id or the beginning of it, or the environment that proved it.")]
@@ -183,7 +186,7 @@ def lift(release: Its, environment: In, because: Because, state: State = None) -
 
 
 @application.command()
-def check(state: State = None, as_json: AsJson = False) -> None:
+def audit(state: State = None, as_json: AsJson = False) -> None:
     """Read the whole ledger and check every byte of it."""
     with _asked(state) as ledger:
         counts = {environment: ledger.check(environment) for environment in ledger.environments()}

@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from workspace import promotion
+from workspace import gate, promotion
 from workspace.addresses import Addresses
 from workspace.ending import Ending
 from workspace.errors import Broken, Refused
@@ -29,7 +30,7 @@ from workspace.rehearsal import written
 from workspace.work import Way
 
 import deployments
-from deployments import faults, local, processes, progress
+from deployments import described, faults, local, processes, progress
 from deployments.processes import Process
 from deployments.progress import Watched
 
@@ -68,6 +69,7 @@ class Rehearsed:
                 by=local.person(),
                 following=deployments.following(place),
                 halt=halt,
+                look=partial(gate.looked, facts=described.facts()),
             )
             try:
                 progress.follow(ledger, run, seen, watched, console, lambda: self._look_after(ending))

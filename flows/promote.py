@@ -7,9 +7,9 @@ from prefect.client.schemas.objects import State
 from workspace.node import Stage
 
 import deployments
-from deployments import EnvironmentName
+from deployments import EnvironmentName, described
 from flows import app_services, cluster_rollout, guard, images, names, settle, shared_infrastructure, verification, zone
-from tasks import approval, preview, record, target
+from tasks import approval, preflight, preview, record, target
 
 STAGES = {
     Stage.ZONE: zone.zone,
@@ -42,6 +42,7 @@ async def promote(environment: EnvironmentName, fresh: bool = False, release: st
         following=deployments.following(place),
     ) as step:
         await step.threads.run(step.execution.begin, guard.starter())
+        await preflight.look(step, deployments.SOURCES, described.facts())
         previews = await preview.plan(step)
         await approval.asked(step, previews)
         await settle.Settling(step).every(STAGES)

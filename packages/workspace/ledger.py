@@ -36,6 +36,7 @@ class Event(StrEnum):
     STARTED = "started"
     PINNED = "pinned"
     STRAYED = "strayed"
+    CHECKED = "checked"
     EXPECTED = "expected"
     ASKED = "asked"
     APPROVED = "approved"

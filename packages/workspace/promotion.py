@@ -13,6 +13,7 @@ from workspace import (
     carried,
     definitions,
     ending,
+    gate,
     held,
     kinds,
     lease,
@@ -35,6 +36,7 @@ from workspace.onward import Catalogue
 from workspace.outside import Outside
 from workspace.pins import Pins
 from workspace.plan import Plan, draw
+from workspace.preflight.baseline import Sifted
 from workspace.scheduler import Patience
 from workspace.work import say_nothing
 
@@ -52,9 +54,12 @@ def promote(
     following: Iterable[Catalogue] = (),
     halt: threading.Event | None = None,
     reach: Callable[[Addresses], AbstractContextManager[Any]] = Outside,
+    look: gate.Look = gate.looked,
     say: Callable[[str], None] = say_nothing,
 ) -> Ending:
     """Promote an environment from this process alone, and return how that ended; every step stands in the ledger.
+
+    `look` says what is wrong with the definitions, before anything is touched.
 
     Refused for an environment that waits for a person: who asks people is Prefect. Once `halt` is set nothing more
     starts, and it is broken with a sentence when what is at work has ended.
@@ -80,10 +85,18 @@ def promote(
     )
     with opening as execution:
         execution.begin(by)
+        _look(look(execution, sources), say)
         scheduler.preview(execution)
         delays = patience.delays(addresses.poll_seconds)
         scheduler.settle(execution, Patience(delays, execution.halt))
         return ending.conclude(execution)
+
+
+def _look(found: Sifted, say: Callable[[str], None]) -> None:
+    """What is wrong with the definitions, before anything is touched: risks are said, errors refused."""
+    for each in gate.risks(found):
+        say(f"risk: {gate.sentence(each)}")
+    gate.refuse(found)
 
 
 @contextlib.contextmanager

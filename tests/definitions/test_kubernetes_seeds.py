@@ -106,6 +106,15 @@ SEEDS: list[Seed] = [
         "base/chian",
     ),
     (
+        "a base stands outside the repository",
+        f"{PROD}/chain/kustomization.yaml",
+        "../base/chain",
+        "../../../../base/chain",
+        "path-outside",
+        "../../../../base/chain",
+        "../base/chain outside",
+    ),
+    (
         "a patch file is not there",
         f"{PROD}/publisher/kustomization.yaml",
         "path: size.yaml",
@@ -642,6 +651,24 @@ def test_a_link_that_leads_nowhere_is_a_finding_and_never_a_crash(tmp_path: Path
         (tmp_path / "infra" / name).symlink_to(tmp_path / "nowhere")
     (found,) = check(tmp_path).findings
     assert (found.rule.id, found.place) == ("kubernetes/syntax", "infra/gone.yaml:1")
+
+
+DEPLOYED = """
+kind: Deployment
+apiVersion: apps/v1
+metadata: {name: web, namespace: shop}
+spec: {template: {spec: {containers: [{name: web, image: "__REGISTRY__/web:__TAG__"}]}}}
+"""
+
+
+@pytest.mark.parametrize(("script", "found"), [("", True), ("sed -i s/__REGISTRY__/$REGISTRY/ web.yaml", False)])
+def test_a_placeholder_that_a_script_replaces_is_none_and_a_tag_that_is_filled_in_does_not_move(
+    script: str, found: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "web.yaml").write_text(DEPLOYED)
+    (tmp_path / "deploy.sh").write_text(script)
+    rules = {each.rule.id for each in check(tmp_path).findings}
+    assert ("kubernetes/placeholder" in rules, "kubernetes/image-mutable" in rules) == (found, False)
 
 
 def test_what_would_be_fetched_is_not_rendered_but_told(tmp_path: Path) -> None:

@@ -218,10 +218,10 @@ def test_a_run_that_was_killed_has_not_ended_well(state: Path) -> None:
 
 
 def test_the_ledger_is_checked_and_what_was_altered_is_named(state: Path) -> None:
-    assert set(asked(state, "check")) == {"dev", "staging"}
+    assert set(asked(state, "audit")) == {"dev", "staging"}
     file = state / "dev.jsonl"
     file.write_bytes(file.read_bytes().replace(b"thandi", b"sipho!", 1))
-    code, text = said(state, "check")
+    code, text = said(state, "audit")
     assert code == 1
     assert "Entry 2 of the ledger dev.jsonl" in text
 

@@ -17,8 +17,10 @@ import pytest
 from prefect.client.schemas.objects import State
 from prefect_server import Server
 from small_promotions import THREE, Scripted, instead_of_the_catalogue, node, register, unregister
+from workspace import gate
 from workspace.ledger import Event, Ledger
 from workspace.node import Stage
+from workspace.preflight.finding import Report, Rule, Severity
 
 from flows.promote import promote
 from flows.rebuild import rebuild
@@ -70,6 +72,24 @@ def test_nothing_proven_before_is_a_refusal_in_a_sentence(kind: Scripted, tmp_pa
     assert (state.type.value, state.name, state.message) == ("FAILED", "Refused", told)
     assert endings(tmp_path) == [told]
     assert kind.applied == []
+
+
+def test_definitions_that_would_fail_are_refused_with_an_artifact_before_anything_is_touched(
+    kind: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Server
+) -> None:
+    wrong = Rule("terraform/made-up", Severity.ERROR, "A made-up thing is wrong.", "Because.", "Mend it.")
+    report = Report(findings=(wrong.at("infra/a|b.tf:3", "it is wrong", "dev"),))
+    monkeypatch.setattr(gate.engine, "look", lambda *_: report)
+    monkeypatch.setattr(gate, "user_cache_path", lambda _: tmp_path / "cache")
+    state = promoted("dev")
+    assert state.name == "Refused"
+    assert (state.message or "").startswith(
+        "Preflight finds 1 error in the definitions, and nothing was touched: infra/a|b.tf:3: it is wrong"
+    )
+    assert endings(tmp_path) == [state.message]
+    assert kind.applied == []
+    found = server.post("artifacts/filter", {"artifacts": {"key": {"any_": ["preflight-dev"]}}}).json()
+    assert any("| error | infra/a\\|b.tf:3 | it is wrong | dev |" in each["data"] for each in found)
 
 
 def test_a_deployment_of_another_environment_is_refused(kind: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """A small workspace in one process: real kinds and clients where content is kept, small stand-ins for the rest.
 
 Two images and a package, a workload, a site, a record and a check. It knows by itself, from its stand-ins and never
-from a ledger, what each environment has.
+from a ledger, what each environment has. Its definitions are made up, so nobody looks whether they are well.
 """
 
 import contextlib
@@ -27,6 +27,8 @@ from workspace.environment import Environment
 from workspace.errors import Broken
 from workspace.node import Kind, Node, Output, Stage
 from workspace.onward import Catalogue
+from workspace.preflight.baseline import Sifted
+from workspace.preflight.finding import Report
 from workspace.rehearsal.faults import Faults
 from workspace.rehearsal.registry import RegistryStandIn
 
@@ -258,6 +260,7 @@ class World:
             place, self._nodes(place), self.addresses, run=f"run-{self.runs}", sources=self.sources,
             folders=("infra",), by="a test", release=release, reach=self._reach,
             following=[Catalogue(STAGING, tuple(self._nodes(STAGING)))] if place.builds else (),
+            look=lambda *_: Sifted(Report()),
         )  # fmt: skip
 
     @property

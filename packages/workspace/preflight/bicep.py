@@ -21,6 +21,7 @@ from workspace.preflight.bicep_parameters import complaint, written
 from workspace.preflight.bicep_values import UNKNOWN, Made, made
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.rehearsal.bicep_symbols import FUNCTIONS
 from workspace.rehearsal.bicep_syntax import (
     Access,
@@ -224,7 +225,7 @@ _SHORT_NAME = naming.RULES["Microsoft.Insights/actionGroups/shortName"]
 def check(checkout: Checkout) -> Report:
     """Read every Bicep file of a checkout and the parameter files that belong to them."""
     files = Files(checkout)
-    findings = [finding for look in _LOOKS for finding in look(files)]
+    findings = attempted(_LOOKS, files)
     kinds = ("resource", "module")
     declared = sum(len(each.of(sort)) for each in files.templates.values() for sort in kinds)
     checked = (

@@ -12,6 +12,7 @@ import tree_sitter_bicep
 from tree_sitter import Language, Node, Parser
 
 from workspace.preflight.checkout import Checkout
+from workspace.preflight.limits import FILE_SECONDS, TooLong, within
 from workspace.rehearsal.bicep_syntax import Call, Constant, Declaration, File, Lambda, Loop, Name, Text, parse
 from workspace.rehearsal.bicep_tokens import BicepError, Source
 
@@ -150,11 +151,14 @@ class Files:
     def _read(self, path: str) -> None:
         try:
             text = self.checkout.text(path).removeprefix("\ufeff")
-            self.templates[path] = _template(path, text)
+            with within(FILE_SECONDS):
+                self.templates[path] = _template(path, text)
         except BicepError as error:
             self.unread[path] = _unread(error, text)
         except OSError as error:
             self.unread[path] = Unread(1, f"the file cannot be read: {error.strerror}")
+        except TooLong as error:
+            self.unread[path] = Unread(1, str(error))
         except (RecursionError, IndexError):
             self.unread[path] = Unread(1, "the file is nested too deeply or ends in the middle of something")
 

@@ -36,7 +36,10 @@ Locals = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Made:
-    """A resource that would be deployed: where it and its name are written, its name and properties."""
+    """A resource that would be deployed: where it and its name are written, its name and properties.
+
+    `parent` is the name of the resource it says it belongs to, None when it says none.
+    """
 
     template: Template
     declaration: Declaration
@@ -44,6 +47,7 @@ class Made:
     name: Any
     name_place: str
     body: Any
+    parent: Any = None
 
     @property
     def place(self) -> str:
@@ -51,16 +55,21 @@ class Made:
         return self.template.at(self.declaration.place)
 
 
-def made(files: Files, template: Template, given: Mapping[str, Any]) -> Iterator[tuple[Made, ...]]:
-    """The resources of a template and of its modules, together for each use of a file."""
-    yield from _made(files, (template,), Values(template, given), {})
+def made(
+    files: Files, template: Template, given: Mapping[str, Any], *, existing: bool = False
+) -> Iterator[tuple[Made, ...]]:
+    """The resources of a template and of its modules, together for each use of a file.
+
+    With `existing`, those instead that it only refers to.
+    """
+    yield from _made(files, (template,), Values(template, given), {}, existing=existing)
 
 
 def _made(
-    files: Files, above: tuple[Template, ...], values: "Values", places: Mapping[str, str]
+    files: Files, above: tuple[Template, ...], values: "Values", places: Mapping[str, str], *, existing: bool
 ) -> Iterator[tuple[Made, ...]]:
     template = above[-1]
-    yield tuple(_resources(template, values, places))
+    yield tuple(each for each in _resources(template, values, places) if each.declaration.existing is existing)
     for module in template.of("module"):
         target = files.templates.get(template.target(module))
         if target is None or target in above:  # a module that uses itself would never end
@@ -69,7 +78,7 @@ def _made(
         where = {name: template.at(each.place) for name, each in given.items()}
         for local in values.turns(module):
             inner = Values(target, {name: values.of(each.value, local) for name, each in given.items()})
-            yield from _made(files, (*above, target), inner, where)
+            yield from _made(files, (*above, target), inner, where, existing=existing)
 
 
 def _given(module: Declaration) -> dict[str, Property]:
@@ -80,15 +89,24 @@ def _given(module: Declaration) -> dict[str, Property]:
 
 def _resources(template: Template, values: "Values", places: Mapping[str, str]) -> Iterator[Made]:
     for each in template.resources:
-        if each.existing or not isinstance(each.value, Object):
+        if not isinstance(each.value, Object):
             continue
         name = each.value.get("name")
         place = places.get(name.name, "") if isinstance(name, Name) else ""
         for local in values.turns(each):
             body = values.of(each.value, local)
-            yield Made(
-                template, each, type_of(each)[0], values.of(name, local), place or template.at(_place(name, each)), body
-            )
+            called = values.of(name, local)
+            where = place or template.at(_place(name, each))
+            yield Made(template, each, type_of(each)[0], called, where, body, _parent(template, each, values, local))
+
+
+def _parent(template: Template, declaration: Declaration, values: "Values", local: Locals) -> Any:
+    parent = declaration.value.get("parent")
+    if parent is None:
+        return None
+    found = template.symbols.get(parent.name) if isinstance(parent, Name) else None
+    named = found.value.get("name") if found and isinstance(found.value, Object) else None
+    return values.of(named, local) if named else UNKNOWN
 
 
 def _place(name: Any, declaration: Declaration) -> int:

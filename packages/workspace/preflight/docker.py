@@ -11,6 +11,7 @@ from workspace.preflight.docker_ports import Reached, reached
 from workspace.preflight.docker_shell import Command, commands, lost, switches, without_password
 from workspace.preflight.docker_syntax import Dockerfile, Instruction, filled, parse
 from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
+from workspace.preflight.guard import attempted
 
 SYNTAX = Rule(
     "docker/syntax",
@@ -196,8 +197,8 @@ def _findings(image: _Image) -> Iterator[Finding]:
         yield SYNTAX.at(image.file, f"the file cannot be read: {error.strerror}")
         return
     yield from (image.at(SYNTAX, each.line, each.what) for each in dockerfile.mistakes)
-    for look in _LOOKS if dockerfile.stages else ():
-        yield from look(image)
+    if dockerfile.stages:
+        yield from attempted(_LOOKS, image)
 
 
 def _stages(image: _Image) -> Iterator[Finding]:

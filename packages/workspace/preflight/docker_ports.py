@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from workspace.preflight.checkout import Checkout
+from workspace.preflight.kubernetes_yaml import read_yaml
 
 _KINDS = re.compile(
     r"^kind:\s*(Deployment|StatefulSet|DaemonSet|Service|HTTPRoute|GRPCRoute|Ingress)\s*$", re.MULTILINE
@@ -49,15 +48,12 @@ def reached(checkout: Checkout) -> tuple[Reached, ...]:
 
 def _objects(checkout: Checkout) -> Iterator[tuple[str, Object]]:
     for file in checkout.matching("*.yaml", "*.yml"):
-        try:
-            text = checkout.found(file)
-            things = list(yaml.load_all(text, _LOADER)) if _KINDS.search(text) else []
-        except (OSError, yaml.YAMLError, ValueError, RecursionError):
+        text = checkout.found(file)
+        documents, problem = read_yaml(text) if _KINDS.search(text) else ((), None)
+        if problem:
             continue  # the rules for manifests say so
+        things = [value for _, value in documents]
         yield from ((file, each) for each in things if isinstance(each, dict))
-
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _called(objects: Iterator[Object]) -> Iterator[tuple[str, int | str]]:

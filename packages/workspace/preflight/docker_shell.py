@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 _OPERATORS = ("&&", "||", ";;", "|&", ";", "|", "\n")
 _KEYWORDS = frozenset(("then", "do", "else", "{", "(", "!"))
@@ -124,7 +125,7 @@ def lost(text: str, *, stops: bool, pipes: bool) -> Iterator[str]:
     """Why a failure in the line would not be noticed; `stops` and `pipes` tell that the shell has -e and pipefail."""
     found = commands(text)
     stops, pipes = stops or sets(found, "e"), pipes or sets(found, "pipefail")
-    for place, (command, following) in enumerate(zip(found, (*found[1:], None), strict=True)):
+    for place, (command, following) in enumerate(zip_longest(found, found[1:])):
         if command.program == "set" and "+e" in command.words:
             yield "`set +e` lets every later command fail"
         if following is None:

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from workspace.preflight.limits import FILE_SECONDS, TooLong, within
+
 INSTRUCTIONS = frozenset((
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
     "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
@@ -130,7 +132,11 @@ def filled(text: str, values: Mapping[str, str], otherwise: str | None = None) -
 
 def parse(text: str) -> Dockerfile:
     """Read a Dockerfile; what is wrong stands in `mistakes`."""
-    return _Reader(text).read()
+    try:
+        with within(FILE_SECONDS):
+            return _Reader(text).read()
+    except TooLong as error:
+        return Dockerfile((), {}, (), (Mistake(1, str(error)),))
 
 
 @dataclass

@@ -26,6 +26,11 @@ class Rule:
     why: str
     todo: str
 
+    @property
+    def subject(self) -> str:
+        """The first word of its id: the family it belongs to, or what it is about where it looks across tools."""
+        return self.id.partition("/")[0]
+
     def at(self, place: str, what: str, *environments: str) -> "Finding":
         """A finding of this rule; `place` is a file of the checkout, with `:line` where it is known."""
         return Finding(self, place, what, environments)
@@ -39,6 +44,21 @@ class Finding:
     place: str
     what: str
     environments: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The file or folder it is about."""
+        return self._parted[0]
+
+    @property
+    def line(self) -> int:
+        """The line it is about, 0 when it is about the whole file."""
+        return self._parted[1]
+
+    @property
+    def _parted(self) -> tuple[str, int]:
+        file, _, line = self.place.rpartition(":")
+        return (file, int(line)) if file and line.isascii() and line.isdecimal() else (self.place, 0)
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what} [{self.rule.id}]"
@@ -62,7 +82,7 @@ class Report:
 
     @classmethod
     def of(cls, reports: Iterable["Report"]) -> "Report":
-        """All reports as one: the same finding in several environments once, worst first, then by place."""
+        """All reports as one: the same finding in several environments once, worst first, then by file and line."""
         reports = list(reports)
         grouped: dict[tuple[str, str, str], Finding] = {}
         for finding in (each for report in reports for each in report.findings):
@@ -71,6 +91,10 @@ class Report:
             known = before.environments if before else ()
             more = tuple(each for each in finding.environments if each not in known)
             grouped[key] = Finding(finding.rule, finding.place, finding.what, known + more)
-        order = list(Severity)
-        findings = sorted(grouped.values(), key=lambda each: (order.index(each.rule.severity), each.place, each.what))
+        findings = sorted(grouped.values(), key=_order)
         return cls(tuple(each for report in reports for each in report.checked), tuple(findings))
+
+
+def _order(finding: Finding) -> tuple[int, str, int, str, str]:
+    order = list(Severity)
+    return order.index(finding.rule.severity), finding.file, finding.line, finding.rule.id, finding.what

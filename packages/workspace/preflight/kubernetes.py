@@ -11,11 +11,13 @@ from workspace.preflight import (
     kubernetes_schema,
     kubernetes_texts,
     kubernetes_traffic,
+    shared,
 )
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Finding, Report, Rule
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_files import Tree
-from workspace.preflight.kubernetes_scene import Scene, scenes
+from workspace.preflight.kubernetes_scene import Scene
 from workspace.preflight.kubernetes_sources import Sources
 
 RULES: tuple[Rule, ...] = (
@@ -32,27 +34,26 @@ RULES: tuple[Rule, ...] = (
 
 def check(checkout: Checkout) -> Report:
     """What is wrong with the manifests and kustomizations of a checkout, in all its environments."""
-    tree = Tree(checkout)
-    found, failed = scenes(tree)
-    sources = Sources(tree)
+    tree = shared.once(checkout, Tree)
+    found, failed = shared.once(checkout, shared.everywhere)
+    sources = shared.once(checkout, shared.sources)
     versions = kubernetes_schema.versions(checkout)
-    findings = list(kubernetes_kustomize.check(tree, failed))
+    findings = list(attempted((kubernetes_kustomize.check,), tree, failed))
     for scene in found:
         findings += _check(scene, found, sources, versions)
+        findings += attempted((kubernetes_texts.check,), scene, checkout)
     allowed = kubernetes_parity.declared(checkout)
-    findings += kubernetes_parity.check(found, allowed)
+    findings += attempted((kubernetes_parity.check,), found, allowed)
     compared = Checked("declared differences between environments", len(allowed)) if allowed else None
     looked = [*_checked(tree, found, versions), *([compared] if compared else [])]
     return Report.of([Report(tuple(looked), tuple(findings))])
 
 
 def _check(scene: Scene, everywhere: list[Scene], sources: Sources, versions: tuple[str, ...]) -> Iterator[Finding]:
-    yield from kubernetes_schema.check(scene, versions)
-    yield from kubernetes_pods.check(scene, sources)
-    yield from kubernetes_traffic.check(scene, everywhere)
-    yield from kubernetes_hosts.check(scene, sources, everywhere)
-    yield from kubernetes_scale.check(scene, everywhere)
-    yield from kubernetes_texts.check(scene)
+    yield from attempted((kubernetes_schema.check,), scene, versions)
+    yield from attempted((kubernetes_pods.check,), scene, sources)
+    yield from attempted((kubernetes_traffic.check, kubernetes_scale.check), scene, everywhere)
+    yield from attempted((kubernetes_hosts.check,), scene, sources, everywhere)
 
 
 def _checked(tree: Tree, found: list[Scene], versions: tuple[str, ...]) -> Iterator[Checked]:

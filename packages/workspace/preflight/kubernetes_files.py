@@ -11,7 +11,8 @@ from workspace.preflight.checkout import Checkout
 from workspace.preflight.kubernetes_yaml import Document, items, mapping, read_yaml
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_MANIFEST = re.compile(r"^apiVersion:.*?^kind:|^kind:.*?^apiVersion:", re.MULTILINE | re.DOTALL)
+_API = re.compile(r"^apiVersion:", re.MULTILINE)
+_KIND = re.compile(r"^kind:", re.MULTILINE)
 _REMOTE = re.compile(r"://|^git@|[?&]ref=|^[\w.-]+\.(com|org|io)/")
 _LISTS = ("resources", "bases", "components", "patches", "images")
 _SUM = {"apiVersion", "kind", "metadata", "resources"}
@@ -109,7 +110,31 @@ class Tree:
     def local(self) -> tuple[Kustomization, ...]:
         """The parts that can be rendered without fetching anything, each once."""
         found = {part.folder: part for part, _ in self.parts}
-        return tuple(each for each in found.values() if not any(one.is_fetching for one in self.family(each)))
+        return tuple(
+            each
+            for each in found.values()
+            if not any(one.is_fetching or self._leads_out(one) for one in self.family(each))
+        )
+
+    def leaving(self, which: Kustomization) -> Iterator[tuple[str, str]]:
+        """The paths of a kustomization that lead out of the checkout, each with the place where it is written."""
+        for key in which.value:
+            for path, place in which.listed(key):
+                if path == ".." or path.startswith(("../", "/")):
+                    yield path, place
+
+    def _leads_out(self, which: Kustomization) -> bool:
+        """True when building it would read outside the checkout."""
+        if any(path.startswith(("../", "/")) for path in map(which.joined, _strings(which.value))):
+            return True
+        below = f"{which.folder}/" if which.folder != "." else ""
+        return any(each.startswith(below) for each in self._links) or any(
+            which.joined(each) in self._links for each in _strings(which.value)
+        )
+
+    @cached_property
+    def _links(self) -> frozenset[str]:
+        return frozenset(each for each in self.checkout.links if self.checkout.leads_out(each))
 
     def children(self, which: Kustomization) -> list[str]:
         """The kustomizations it is built on."""
@@ -215,8 +240,10 @@ class Tree:
                 self.broken.append((f"{file}:1", "says nothing that Kustomize could build"))
             return
         is_ours = name.endswith((".yaml", ".yml")) and not self._is_chart(folder) and ".github/" not in file
-        if is_ours and _MANIFEST.search(self._text(file)):
-            self._take(file)
+        if is_ours:
+            text = self._text(file)
+            if _API.search(text) and _KIND.search(text):
+                self._take(file)
 
     def _text(self, file: str) -> str:
         try:

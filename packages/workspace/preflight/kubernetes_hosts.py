@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_scene import Scene, Thing
 from workspace.preflight.kubernetes_sources import Sources
 from workspace.preflight.kubernetes_yaml import items, mapping
@@ -39,10 +40,10 @@ def check(scene: Scene, sources: Sources, everywhere: Sequence[Scene]) -> Iterat
     if not scene.whole:
         return
     for thing in scene.of("Gateway", "Ingress"):
-        yield from _tls(scene, sources, thing)
+        yield from attempted((_tls,), scene, sources, thing)
     for thing in scene.of("Certificate", "Ingress", "Gateway"):
-        yield from _issuer(scene, thing, everywhere)
-    yield from _hosts(scene, everywhere)
+        yield from attempted((_issuer,), scene, thing, everywhere)
+    yield from attempted((_hosts,), scene, everywhere)
 
 
 def fits(host: str, pattern: str) -> bool:
@@ -85,7 +86,7 @@ def _secured(thing: Thing) -> Iterator[tuple[tuple[str | int, ...], str, list[st
 
 def _issuer(scene: Scene, thing: Thing, everywhere: Sequence[Scene]) -> Iterator[Finding]:
     known = [each for other in everywhere for each in other.of("ClusterIssuer", "Issuer")]
-    for path, kind, name in _issued(thing):
+    for path, kind, name in issued(thing):
         # Where the workspace brings no issuer at all, the cluster has them.
         scenes = everywhere if kind == "ClusterIssuer" else [scene]
         found = [one for each in scenes if (one := each.one(kind, name))]
@@ -99,7 +100,8 @@ def _issuer(scene: Scene, thing: Thing, everywhere: Sequence[Scene]) -> Iterator
             yield scene.find(ISSUER, thing.place(*path), what)
 
 
-def _issued(thing: Thing) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def issued(thing: Thing) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """The issuers that a certificate, ingress or gateway asks: path, kind and name."""
     reference = thing.mapping("spec", "issuerRef")
     if thing.kind == "Certificate" and reference.get("group", "cert-manager.io") == "cert-manager.io":
         yield ("spec", "issuerRef", "name"), str(reference.get("kind", "Issuer")), str(reference.get("name"))
@@ -111,15 +113,15 @@ def _issued(thing: Thing) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 def _hosts(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
     seen: dict[tuple[str, str], Thing] = {}
-    for thing, path, host, way in _claims(scene):
+    for thing, path, host, way in claims(scene):
         other = seen.setdefault((host, way), thing)
         if other is not thing and _is_route(thing):
             what = f"{thing} claims {host}{way}, which {other} claims too."
             yield scene.find(HOST, thing.place(*path), what)
     others = [each for each in everywhere if each.environment and each.environment < scene.environment]
     for other_scene in others:
-        theirs = {(host, thing.kind) for thing, _, host, _ in _claims(other_scene)}
-        for thing, path, host, _ in _claims(scene):
+        theirs = {(host, thing.kind) for thing, _, host, _ in claims(other_scene)}
+        for thing, path, host, _ in claims(scene):
             if (host, thing.kind) in theirs:
                 what = f"{thing} claims {host} in {scene.environment} and in {other_scene.environment}."
                 yield HOST.at(thing.place(*path), what, other_scene.environment, scene.environment)
@@ -129,7 +131,7 @@ def _is_route(thing: Thing) -> bool:
     return thing.kind in (*ROUTES, "Ingress")
 
 
-def _claims(scene: Scene) -> Iterator[tuple[Thing, tuple[str | int, ...], str, str]]:
+def claims(scene: Scene) -> Iterator[tuple[Thing, tuple[str | int, ...], str, str]]:
     """Who claims which host and path: routes and ingresses."""
     for thing in scene.of(*ROUTES):
         ways = {

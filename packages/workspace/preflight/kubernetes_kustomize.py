@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_files import Kustomization, Patch, Tree
 from workspace.preflight.kubernetes_scene import aims_at, pointer
 from workspace.preflight.kubernetes_yaml import Document, items, mapping
@@ -37,6 +38,13 @@ IMAGE_RULE = Rule(
     "The tag was set on a name nobody used; the same image was applied again and nothing rolled out.",
     "Write the name as the container's `image` has it, without tag.",
 )
+OUTSIDE = Rule(
+    "kubernetes/path-outside",
+    Severity.RISK,
+    "A kustomization that builds on something outside the folder that was checked.",
+    "What it builds cannot be known from here, and whoever checks out this folder alone cannot build it.",
+    "Move what it needs below the folder, or check the folder above.",
+)
 RENDER = Rule(
     "kubernetes/does-not-render",
     Severity.ERROR,
@@ -44,7 +52,7 @@ RENDER = Rule(
     "Nothing of the overlay can be applied.",
     "Build the folder with Kustomize and correct what it names.",
 )
-RULES = (SYNTAX, PATH, PATCH, IMAGE_RULE, RENDER)
+RULES = (SYNTAX, PATH, PATCH, IMAGE_RULE, OUTSIDE, RENDER)
 
 _LISTS = (
     "resources", "bases", "components", "patches", "patchesStrategicMerge", "patchesJson6902", "configurations", "crds",
@@ -58,7 +66,7 @@ def check(tree: Tree, failed: list[tuple[Kustomization, str]]) -> Iterator[Findi
         yield SYNTAX.at(place, f"{place.partition(':')[0]} {said}.")
     known: set[str] = {place.partition(":")[0] for place, _ in tree.broken}
     for which in tree.kustomizations.values():
-        for finding in [*_paths(tree, which), *_patches(tree, which), *_images(tree, which)]:
+        for finding in attempted((_paths, _leaving, _patches, _images), tree, which):
             known.add(which.file)
             yield finding
     for which in tree.circles():
@@ -83,6 +91,11 @@ def _paths(tree: Tree, which: Kustomization) -> Iterator[Finding]:
             continue
         why = "is a folder without a kustomization" if (tree.checkout.root / path).is_dir() else "does not exist"
         yield PATH.at(place, f"{which.file} names {path}, which {why}.")
+
+
+def _leaving(tree: Tree, which: Kustomization) -> Iterator[Finding]:
+    for path, place in tree.leaving(which):
+        yield OUTSIDE.at(place, f"{which.file} builds on {path}, which is outside the folder that was checked.")
 
 
 def _patches(tree: Tree, which: Kustomization) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_kustomize import bare
 from workspace.preflight.kubernetes_scene import Scene, Thing
 from workspace.preflight.kubernetes_sources import Sources
@@ -75,6 +76,8 @@ TWICE = Rule(
 )
 RULES = (IMAGE, PROBE, PROBE_PORT, RESOURCES, RIGHTS, CONFIG, SECRET, ACCOUNT, TWICE)
 
+# A tag that is filled in when it is deployed, as IMAGE_TAG or __TAG__.
+_FILLED_IN = re.compile(r"_*[A-Z][A-Z0-9]*_[A-Z0-9_]*")
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _METRICS = re.compile(r"metrics|prometheus|monitoring")
 # Liveness that gives up sooner than this needs a startup probe before it.
@@ -85,18 +88,19 @@ _GIVEN_BY_CLUSTER = {"kube-root-ca.crt"}
 def check(scene: Scene, sources: Sources) -> Iterator[Finding]:
     """What is wrong with the pods of an environment."""
     for thing in scene.workloads:
-        served = _serves(scene, thing)
-        for path, container in thing.containers():
-            yield from _image(scene, sources, thing, path, container)
-            yield from _resources(scene, thing, path, container)
-            yield from _rights(scene, thing, path, container)
-            yield from _probe_ports(scene, thing, path, container)
-            yield from _twice(scene, thing, path, container)
-        for path, container in thing.containers(starting=False):
-            yield from _missing_probes(scene, thing, path, container, served=served)
-        if scene.whole:
-            yield from _references(scene, sources, thing)
-            yield from _account(scene, thing)
+        yield from attempted((_of_workload,), scene, sources, thing)
+
+
+def _of_workload(scene: Scene, sources: Sources, thing: Thing) -> Iterator[Finding]:
+    served = _serves(scene, thing)
+    for path, container in thing.containers():
+        yield from attempted((_image,), scene, sources, thing, path, container)
+        yield from attempted((_resources, _rights, _probe_ports, _twice), scene, thing, path, container)
+    for path, container in thing.containers(starting=False):
+        yield from attempted((_missing_probes,), scene, thing, path, container, served=served)
+    if scene.whole:
+        yield from attempted((_references,), scene, sources, thing)
+        yield from attempted((_account,), scene, thing)
 
 
 def _account(scene: Scene, thing: Thing) -> Iterator[Finding]:
@@ -121,6 +125,8 @@ def _image(scene: Scene, sources: Sources, thing: Thing, path: Any, container: d
     image = str(container.get("image", ""))
     tag = image.removeprefix(bare(image)).removeprefix(":")
     if "@sha256:" in image or any(each.isdigit() for each in tag):
+        return
+    if _FILLED_IN.fullmatch(tag):
         return
     if not tag and "/" not in image and sources.builds(image):
         # A name for the deployment to fill in: the workspace builds it, so it is pinned when it is promoted.

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_pods import selected
 from workspace.preflight.kubernetes_scene import Scene, Thing
 from workspace.preflight.kubernetes_yaml import items, mapping, number
@@ -60,16 +61,15 @@ _NAMESPACED = frozenset((
 
 def check(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
     """What is wrong with numbers, names and places in an environment."""
-    yield from _drift(scene, everywhere)
-    yield from _spaces(scene, everywhere)
+    yield from attempted((_drift, _spaces), scene, everywhere)
     if not scene.whole:
         return
     for thing in scene.of("HorizontalPodAutoscaler"):
-        yield from _scaler(scene, thing)
+        yield from attempted((_scaler,), scene, thing)
     for thing in scene.of("PodDisruptionBudget"):
-        yield from _budget(scene, thing)
+        yield from attempted((_budget,), scene, thing)
     for thing in scene.of("StatefulSet"):
-        yield from _headless(scene, thing)
+        yield from attempted((_headless,), scene, thing)
 
 
 def _drift(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:

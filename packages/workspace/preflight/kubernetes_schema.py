@@ -11,6 +11,7 @@ from typing import Any
 
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_scene import Scene, Thing
 
 SCHEMA = Rule(
@@ -41,7 +42,7 @@ _TYPES: dict[str, Any] = {
 def check(scene: Scene, versions: tuple[str, ...]) -> Iterator[Finding]:
     """What the schema of these versions says against the objects of an environment."""
     for thing in scene.things:
-        yield from _check(scene, thing, versions)
+        yield from attempted((_check,), scene, thing, versions)
 
 
 def available() -> str:

@@ -18,6 +18,7 @@ class Sources:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+        self._known: dict[str, bool] = {}
 
     def builds(self, image: str) -> bool:
         """True when the workspace has a Dockerfile of that name."""
@@ -34,8 +35,10 @@ class Sources:
 
     def names(self, word: str) -> bool:
         """True when a file that is no manifest says the word."""
-        pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
-        return any(word in text and pattern.search(text) for text in self._texts)
+        if word not in self._known:
+            pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
+            self._known[word] = word in self._text and bool(pattern.search(self._text))
+        return self._known[word]
 
     def _made(self, scene: Scene, namespace: str, name: str) -> set[str] | None:
         """The keys of a secret that an operator makes, empty when only it knows them; None when none makes it."""
@@ -54,10 +57,10 @@ class Sources:
         return None
 
     @cached_property
-    def _texts(self) -> tuple[str, ...]:
+    def _text(self) -> str:
         checkout = self._tree.checkout
         files = [each for each in checkout.files if _CODE.search(each) and not _NOT_MAKING.search(each)]
-        return tuple(checkout.found(each) for each in files if each not in self._tree.documents)
+        return "\n".join(checkout.found(each) for each in files if each not in self._tree.documents)
 
     @cached_property
     def _built(self) -> set[str]:

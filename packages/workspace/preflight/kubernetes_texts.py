@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from workspace.preflight import shared
+from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_scene import Scene, Thing
 from workspace.preflight.kubernetes_yaml import items, mapping
 
@@ -42,6 +45,7 @@ _SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|://[^/\s:$]+:[^@\s$]+@|\bsk-[\w-]{20}"
 )
 _NO_SECRETS = {"kubernetes.io/service-account-token"}
+_SCRIPTS = ("*.sh", "*.ps1", "*Makefile", "*Taskfile.y*ml", "scripts/*.py", "*/scripts/*.py", ".github/*.y*ml")
 # Where, what it starts with, and what is to be said.
 _OVER = (
     ("annotations", "kubernetes.io/ingress.class", "spec.ingressClassName has taken its place"),
@@ -57,20 +61,25 @@ _CLASSES = {
 }
 
 
-def check(scene: Scene) -> Iterator[Finding]:
+def check(scene: Scene, checkout: Checkout) -> Iterator[Finding]:
     """What the texts of an environment's objects give away."""
     for thing in scene.things:
         if thing.kind != "CustomResourceDefinition":
-            yield from _placeholders(scene, thing)
-            yield from _secrets(scene, thing)
-            yield from _retired(scene, thing)
+            yield from attempted((_placeholders,), scene, thing, checkout)
+            yield from attempted((_secrets, _retired), scene, thing)
 
 
-def _placeholders(scene: Scene, thing: Thing) -> Iterator[Finding]:
+def _scripts(checkout: Checkout) -> str:
+    """The text of all scripts and workflows: what they name they may replace."""
+    return "\n".join(map(checkout.found, checkout.matching(*_SCRIPTS)))
+
+
+def _placeholders(scene: Scene, thing: Thing, checkout: Checkout) -> Iterator[Finding]:
     for path, text in _texts(thing.value, ()):
         found = _TO_DO.search(text) or (None if _EXPANDED & set(path) else _OPEN.search(text))
         found = found or (_OPEN.fullmatch(text.strip()) if "data" in path else None)
-        if found:
+        # A script's own variables, as ${NAME}, replace nothing here.
+        if found and (found[0][0] in "${" or found[0] not in shared.once(checkout, _scripts)):
             where = ".".join(map(str, path))
             yield scene.find(PLACEHOLDER, thing.place(*path), f"{thing} says {found[0]} at {where}.")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_hosts import ROUTES, fits
 from workspace.preflight.kubernetes_pods import selected
 from workspace.preflight.kubernetes_scene import Scene, Thing
@@ -45,12 +46,12 @@ def check(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
     if not scene.whole:
         return
     for service in scene.of("Service"):
-        yield from _service(scene, service)
+        yield from attempted((_service,), scene, service)
     for thing in (*scene.workloads, *scene.of("PodDisruptionBudget", "NetworkPolicy")):
-        yield from _selectors(scene, thing)
+        yield from attempted((_selectors,), scene, thing)
     for route in (*scene.of(*ROUTES), *scene.of("Ingress")):
-        yield from _backends(scene, route, everywhere)
-    yield from _open(scene)
+        yield from attempted((_backends,), scene, route, everywhere)
+    yield from attempted((_open,), scene)
 
 
 def _pods(scene: Scene, namespace: str) -> list[Thing]:

@@ -1,5 +1,6 @@
 """YAML as Kubernetes reads it, with the line of everything that is said."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,7 +8,11 @@ from typing import Any
 
 import yaml
 
+from workspace.preflight.limits import DEEPEST, FILE_SECONDS, TooLong, within
+
 _MOST = 1_000_000
+# Many levels need many columns, or many dashes on one line.
+_STEEP = re.compile(r"^(?: {100}|(?:\s*[-?]\s){50})", re.MULTILINE)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -59,16 +64,22 @@ def read_yaml(text: str) -> tuple[tuple[tuple[yaml.Node, Any], ...], tuple[int, 
     """The documents of a text, and line and sentence of what cannot be read."""
     found: list[tuple[yaml.Node, Any]] = []
     try:
-        loader = _Loader(text.removeprefix("\ufeff"))
-        while loader.check_node():
-            node = loader.get_node()
-            _weigh(node, {})
-            twice = _twice(node)
-            if twice:
-                return tuple(found), twice
-            value = loader.construct_document(node)
-            if value is not None:
-                found.append((node, value))
+        with within(FILE_SECONDS):
+            deep = _too_deep(text)
+            if deep:
+                return (), (deep, f"is nested more than {DEEPEST} deep")
+            loader = _Loader(text.removeprefix("\ufeff"))
+            while loader.check_node():
+                node = loader.get_node()
+                _weigh(node, {})
+                twice = _twice(node)
+                if twice:
+                    return tuple(found), twice
+                value = loader.construct_document(node)
+                if value is not None:
+                    found.append((node, value))
+    except TooLong as error:
+        return (), (1, f"is not read: {error}")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return tuple(found), (mark.line + 1 if mark else 1, f"is not YAML: {error.problem or error.context}")
@@ -90,6 +101,22 @@ def items(value: Any) -> list[Any]:
 def number(value: Any, otherwise: int) -> int:
     """The value when it is a whole number, else the other one."""
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+
+
+def _too_deep(text: str) -> int:
+    """The line where the text is nested too deeply, or 0: the parser's own stack would not hold it."""
+    # Counting every step takes as long as reading, so first whether it can be.
+    if not (text.count("[") + text.count("{") > DEEPEST or _STEEP.search(text)):
+        return 0
+    depth = 0
+    for event in yaml.parse(text.removeprefix("\ufeff"), Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                return int(event.start_mark.line if event.start_mark else 0) + 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return 0
 
 
 def _twice(node: yaml.Node) -> tuple[int, str] | None:

@@ -1,6 +1,7 @@
 """Terraform definitions, read before anything is touched: every root, module and data file of a checkout."""
 
 from workspace.preflight import (
+    shared,
     terraform_azure,
     terraform_environments,
     terraform_references,
@@ -9,6 +10,7 @@ from workspace.preflight import (
 )
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Report, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_tree import Tree
 
 UNREADABLE = Rule(
@@ -24,20 +26,23 @@ RULES: tuple[Rule, ...] = (UNREADABLE, *(rule for family in _FAMILIES for rule i
 
 def check(checkout: Checkout) -> Report:
     """What was looked at and what would fail; files that cannot be read are findings, and the rest is still read."""
-    tree = Tree(checkout)
+    tree = shared.once(checkout, Tree)
     found = [
         UNREADABLE.at(f"{file}:{line}" if line else file, f"{file} cannot be read: {reason}.")
         for file, line, reason in tree.unreadable
     ]
-    found += [finding for family in _FAMILIES for finding in family.check(tree)]
+    found += attempted([family.check for family in _FAMILIES], tree)
     return Report.of([Report(_checked(tree), tuple(found))])
 
 
 def _checked(tree: Tree) -> tuple[Checked, ...]:
     resources = sum(len(folder.all("resource")) + len(folder.all("data")) for folder in tree.folders.values())
     judged = len(list(terraform_schema.judged(tree)))
+    written = len(tree.checkout.matching("*.tf.json"))
+    in_json = (Checked("Terraform files in JSON, read for their syntax alone", written),) if written else ()
     return (
         Checked("Terraform and data files", tree.files, "python-hcl2"),
+        *in_json,
         Checked("resources and data sources against the plugin's schema", judged, "azurerm 5.2 schema"),
         Checked("resources and data sources that the schema does not hold", resources - judged),
         Checked("Terraform roots in an environment", len({(each.root, each.environment) for each in tree.instances})),

@@ -8,6 +8,7 @@ from typing import Any
 
 from workspace import naming
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_facts import DELEGATIONS, METRICS, NAMED
 from workspace.preflight.terraform_read import references
 from workspace.preflight.terraform_tree import Instance, Tree, inner_blocks, valued
@@ -84,13 +85,9 @@ _SMALLEST_SHARE = 100
 
 def check(tree: Tree) -> Iterator[Finding]:
     """What Azure would refuse in what each environment's data make of each root."""
-    yield from _names(tree)
-    yield from _ranges(tree)
+    yield from attempted((_names, _ranges), tree)
     for instance in tree.instances:
-        yield from _delegations(tree, instance)
-        yield from _share(tree, instance)
-        yield from _burstable(tree, instance)
-        yield from _metrics(tree, instance)
+        yield from attempted((_delegations, _share, _burstable, _metrics), tree, instance)
 
 
 def told(tree: Tree, instance: Instance, value: Any, *path: str) -> str:

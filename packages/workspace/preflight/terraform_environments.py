@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_tree import Data, Folder, Item, Tree
 
 DATA_UNDECLARED = Rule(
@@ -62,16 +63,9 @@ def check(tree: Tree) -> Iterator[Finding]:
         yield DATA_UNDECLARED.at(file, f"No Terraform root is found for {file}.")
     for path, root in tree.roots.items():
         if not tree.is_broken(path):
-            yield from _undeclared(tree, root)
-            yield from _missing(tree, root)
-            yield from _local_state(tree, root)
-        yield from _differing(tree, path)
-        yield from _copies_of_modules(tree, root)
-    yield from _without_file(tree)
-    yield from _unwired(tree)
-    yield from _shared_keys(tree)
-    yield from _copied_roots(tree)
-    yield from _lookups(tree)
+            yield from attempted((_undeclared, _missing, _local_state), tree, root)
+        yield from attempted((_differing, _copies_of_modules), tree, root)
+    yield from attempted((_without_file, _unwired, _shared_keys, _copied_roots, _lookups), tree)
 
 
 # ---- data
@@ -101,8 +95,9 @@ def _missing(tree: Tree, root: Folder) -> Iterator[Finding]:
                 )
 
 
-def _differing(tree: Tree, path: str) -> Iterator[Finding]:
-    every, root = tree.data_of(path), tree.roots[path]
+def _differing(tree: Tree, root: Folder) -> Iterator[Finding]:
+    path = root.path
+    every = tree.data_of(path)
     for name, variable in root.variables.items():
         without = [data for data in every if name not in data.values]
         if "default" in variable.block.attributes and 0 < len(without) < len(every):

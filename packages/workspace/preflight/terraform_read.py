@@ -11,6 +11,7 @@ from lark import Token, Tree
 from lark.exceptions import LarkError
 
 from workspace.errors import Refused
+from workspace.preflight.limits import FILE_SECONDS, TooLong, within
 
 if TYPE_CHECKING:
     Expression = Tree[Token]
@@ -104,8 +105,11 @@ class Block:
 def read(text: str) -> Block:
     """A file as one block; raises Unreadable. The same text is read once."""
     try:
-        (body,) = hcl2.parses_to_tree(text.removeprefix("\ufeff")).children
-        return _block("file", (), 1, body)
+        with within(FILE_SECONDS):
+            (body,) = hcl2.parses_to_tree(text.removeprefix("\ufeff")).children
+            return _block("file", (), 1, body)
+    except TooLong as error:
+        raise Unreadable(0, str(error)) from error
     except LarkError as error:
         line = getattr(error, "line", 0)
         reason = str(error).splitlines()[0].partition(" at line ")[0]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_facts import arguments
 from workspace.preflight.terraform_read import Attribute, Block, Reference
 from workspace.preflight.terraform_tree import Folder, Item, Tree
@@ -83,13 +84,10 @@ def check(tree: Tree) -> Iterator[Finding]:
     """What is wrong with names, versions and descriptions, folder by folder."""
     for folder in tree.folders.values():
         if not tree.is_broken(folder.path):
-            yield from _undeclared(tree, folder)
-            yield from _unused(folder)
-        yield from _calls(tree, folder)
-        yield from _versions(tree, folder)
-        yield from _words(folder)
-        yield from _readme(tree, folder)
-        yield from _counts(folder)
+            yield from attempted((_undeclared,), tree, folder)
+            yield from attempted((_unused,), folder)
+        yield from attempted((_calls, _versions, _readme), tree, folder)
+        yield from attempted((_words, _counts), folder)
 
 
 # ---- what is read

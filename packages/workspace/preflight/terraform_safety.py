@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_facts import HOLDS_DATA, secrets
 from workspace.preflight.terraform_read import Attribute, Block, Reference, literal
 from workspace.preflight.terraform_tree import Data, Folder, Item, Tree
@@ -53,12 +54,11 @@ _NO_SECRETS = {"secret_name", "token_issuer", "description", "error_message"}
 def check(tree: Tree) -> Iterator[Finding]:
     """What leaks or can be lost, folder by folder and data file by data file."""
     for folder in tree.folders.values():
-        yield from _written_out(folder)
-        yield from _open_outputs(tree, folder)
-        yield from _destroyable(folder)
+        yield from attempted((_written_out, _destroyable), folder)
+        yield from attempted((_open_outputs,), tree, folder)
     for data in tree.data:
-        yield from _in_data(tree, data, data.values)
-    yield from _shared_passwords(tree)
+        yield from attempted((_in_data,), tree, data, data.values)
+    yield from attempted((_shared_passwords,), tree)
 
 
 # ---- secrets in clear

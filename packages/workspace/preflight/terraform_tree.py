@@ -1,8 +1,9 @@
 """A checkout's Terraform: its folders, which of them are roots, who calls whom, and which data belong to which root.
 
 Layouts are recognised by what files hold: a root is a folder that no other folder calls and that has a backend, a
-provider or data files; an environment is a data file's folder (`environments/dev/network.tfvars.json`) or name
-(`stacks/network/dev.tfvars`).
+provider or data files; an environment is a data file's name (`stacks/network/dev.tfvars`), or the nearest folder of the
+file or the root that is called as environments are (`live/prod/network/terraform.tfvars`, `envs/dev/network/main.tf`),
+or else the data file's folder (`environments/customer-a/network.tfvars.json`).
 """
 
 import json
@@ -18,6 +19,7 @@ from workspace.preflight.terraform_read import Attribute, Block, Unreadable, rea
 from workspace.preflight.terraform_values import UNKNOWN, Scope, value
 
 _DEEPEST = 8
+_NAMED = re.compile(r"dev|development|int|test|testing|qa|uat|stage|staging|preprod|prod|prd|production|live")
 _LABELS = {"resource": 2, "data": 2, "variable": 1, "output": 1, "module": 1, "provider": 1}
 _NO_SCOPE = Scope({}, {}, lambda *_: UNKNOWN)
 
@@ -146,12 +148,13 @@ class Tree:
         self.called = {path for folder in self.folders.values() for path in map(folder.called, folder.calls.values())}
         self.homeless: list[str] = []
         self.spoken: set[tuple[str, str]] = set()
+        self.in_json = frozenset(self._json_folders())
         self.data: tuple[Data, ...] = tuple(self._data())
 
     def _folders(self) -> Mapping[str, Folder]:
         found: dict[str, list[Item]] = {}
-        for file in self.checkout.matching("*.tf", "*.tftest.hcl"):
-            block = self._read(file)
+        for file in self.checkout.matching("*.tf", "*.hcl"):
+            block = None if file.endswith(".lock.hcl") else self._read(file)
             if block and file.endswith(".tf"):
                 folder = found.setdefault(posixpath.dirname(file), [])
                 folder += [Item(file, each) for each in block.blocks if self._is_labelled(file, each)]
@@ -186,7 +189,7 @@ class Tree:
 
     def is_broken(self, folder: str) -> bool:
         """Whether a file of the folder could not be read, so that what seems missing may stand there."""
-        return any(posixpath.dirname(file) == folder for file, _, _ in self.unreadable)
+        return folder in self.in_json or any(posixpath.dirname(file) == folder for file, _, _ in self.unreadable)
 
     @cached_property
     def roots(self) -> Mapping[str, Folder]:
@@ -221,6 +224,12 @@ class Tree:
             if values is not None:
                 yield Data(file, environment, root, values)
 
+    def _json_folders(self) -> Iterator[str]:
+        """Folders of which a part is written in JSON, so that what seems missing may stand there."""
+        for file in self.checkout.matching("*.tf.json"):
+            self._values(file)
+            yield posixpath.dirname(file)
+
     def _values(self, file: str) -> Mapping[str, Any] | None:
         if not file.endswith(".json"):
             block = self._read(file)
@@ -247,16 +256,25 @@ class Tree:
             above = posixpath.dirname(above)
         if above in self.folders and above not in self.called:
             own = above == folder
-            return above, stem if own and stem != "terraform" else posixpath.basename(folder)
+            return above, stem if own and stem != "terraform" else _environment(folder) or posixpath.basename(folder)
         wanted = [path for path in self.folders if posixpath.basename(path) == stem and path not in self.called]
         near = sorted(wanted, key=lambda path: -len(posixpath.commonpath([path, folder])))
-        return (near[0] if near else None), posixpath.basename(folder)
+        return (near[0] if near else None), _environment(folder) or posixpath.basename(folder)
 
     # ---- instances
 
     @cached_property
     def instances(self) -> tuple[Instance, ...]:
         """Every resource of every root with every environment's data; resources that data switch off are left out."""
+        return tuple(each for each in self._everything if each.item.block.kind == "resource")
+
+    @cached_property
+    def lookups(self) -> tuple[Instance, ...]:
+        """The same for data sources."""
+        return tuple(each for each in self._everything if each.item.block.kind == "data")
+
+    @cached_property
+    def _everything(self) -> tuple[Instance, ...]:
         return tuple(
             instance
             for path in sorted(self.roots)
@@ -265,7 +283,7 @@ class Tree:
         )
 
     def _instances_of(self, root: str, data: Data | None) -> Iterator[Instance]:
-        environment = data.environment if data else ""
+        environment = data.environment if data else _environment(root)
         yield from self._expand(root, dict(data.values) if data else {}, (environment, root, data), ())
 
     def _expand(
@@ -275,7 +293,7 @@ class Tree:
         if folder is None or path in above or len(above) > _DEEPEST:
             return
         scope = self._scope(folder, given)
-        for item in folder.resources.values():
+        for item in (*folder.resources.values(), *folder.all("data")):
             for each in _repeated(item.block, scope):
                 yield Instance(where[0], where[1], path, item, each, where[2])
         for call in folder.calls.values():
@@ -296,6 +314,11 @@ class Tree:
 
         scope = Scope(variables, {name: each for name, (_, each) in folder.locals.items()}, resource)
         return scope
+
+
+def _environment(path: str) -> str:
+    """The environment that a folder's path names, the nearest to its end; empty when it names none."""
+    return next((step for step in reversed(path.split("/")) if _NAMED.fullmatch(step)), "")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

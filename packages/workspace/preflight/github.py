@@ -1,0 +1,53 @@
+"""Rules for GitHub workflows and .gitmodules: what starts when, what it changes, and which failure nobody would see."""
+
+from datetime import UTC, date, datetime
+
+from workspace.preflight import (
+    github_failures,
+    github_images,
+    github_references,
+    github_submodules,
+    github_triggers,
+    github_trust,
+    github_waits,
+)
+from workspace.preflight.checkout import Checkout
+from workspace.preflight.finding import Checked, Report, Rule
+from workspace.preflight.github_changes import changes
+from workspace.preflight.github_workflow import Tree
+
+RULES: tuple[Rule, ...] = (
+    *github_references.RULES,
+    *github_triggers.RULES,
+    *github_waits.RULES,
+    *github_failures.RULES,
+    *github_trust.RULES,
+    *github_images.RULES,
+    *github_submodules.RULES,
+)
+
+
+def check(checkout: Checkout, today: date | None = None) -> Report:
+    """What is wrong with the workflows and submodules of a checkout; `today` decides what has aged."""
+    tree = Tree(checkout)
+    findings = [
+        *github_references.check(tree),
+        *github_triggers.check(tree),
+        *github_waits.check(tree),
+        *github_failures.check(tree),
+        *github_trust.check(tree),
+        *github_images.check(tree, today or datetime.now(UTC).date()),
+        *github_submodules.check(tree),
+    ]
+    return Report.of([Report(_checked(tree), tuple(findings))])
+
+
+def _checked(tree: Tree) -> tuple[Checked, ...]:
+    jobs = [job for workflow in tree.workflows for job in workflow.jobs.values()]
+    scripts = [step for job in jobs for step in job.own_steps if step.text]
+    return (
+        Checked("GitHub workflows and actions", len(tree.workflows) + len(tree.actions)),
+        Checked("jobs, of which deploy " + str(sum(bool(changes(each)) for each in jobs)), len(jobs)),
+        Checked("scripts of steps", len(scripts), "tree-sitter-bash"),
+        Checked("submodules", len(tree.submodules)),
+    )
