@@ -79,7 +79,7 @@ def test_definitions_that_would_fail_are_refused_with_an_artifact_before_anythin
 ) -> None:
     wrong = Rule("terraform/made-up", Severity.ERROR, "A made-up thing is wrong.", "Because.", "Mend it.")
     report = Report(findings=(wrong.at("infra/a|b.tf:3", "it is wrong", "dev"),))
-    monkeypatch.setattr(gate.engine, "look", lambda *_: report)
+    monkeypatch.setattr(gate.engine, "look", lambda *_, **__: report)
     monkeypatch.setattr(gate, "user_cache_path", lambda _: tmp_path / "cache")
     state = promoted("dev")
     assert state.name == "Refused"
