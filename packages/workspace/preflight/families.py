@@ -24,6 +24,7 @@ FAMILIES: Mapping[str, str] = {
     "kubernetes": "manifests and kustomizations, rendered for each environment and as they are written",
     "docker": "Dockerfiles: bases, stages, what is copied, ports against the manifests that call them",
     "bicep": "templates, modules and parameter files",
+    "azure": "what Azure refuses late or has retired: quota, regions, tiers, sizes, versions, base images",
 }
 """Each family's name, which is its module's name as well, and what it reads; the slowest first."""
 
