@@ -126,7 +126,7 @@ SEEDS: list[tuple[str, str, str, str]] = [
     (
         "zones",
         "hcl",
-        resource("azurerm_managed_disk", 'location = "North Central US"', 'zone = "1"'),
+        resource("azurerm_managed_disk", 'location = "West US"', 'zone = "1"'),
         'zone = "1"',
     ),
     ("pool-counts", "hcl", cluster((*SMALL_POOL, "min_count = 2", "max_count = 3")), "node_count"),

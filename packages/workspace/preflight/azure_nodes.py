@@ -33,7 +33,7 @@ ZONES = Rule(
     "azure/zones",
     Severity.ERROR,
     "Availability zones in a region that has none.",
-    "AvailabilityZoneNotSupported when the cluster is created (cloud-barista/cb-spider#1246: westus, northcentralus).",
+    "AvailabilityZoneNotSupported when the cluster is created (cloud-barista/cb-spider#1246: westus).",
     "Leave the zones out, or choose another region.",
 )
 COUNTS = Rule(
