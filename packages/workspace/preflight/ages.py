@@ -43,3 +43,8 @@ def ended(product: str, version: str, today: date) -> Age | None:
 
 def _of(product: str) -> Iterator[Age]:
     return (each for each in ages() if each.product == product)
+
+
+def age_of(product: str, version: str) -> Age | None:
+    """The row of a version, whatever the day; None for what nobody knows."""
+    return next((each for each in _of(product) if each.is_of(version)), None)

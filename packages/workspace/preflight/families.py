@@ -29,6 +29,7 @@ FAMILIES: Mapping[str, str] = {
     "github": "workflows, local actions and .gitmodules: triggers, gates, waits, lost failures, secrets, pins",
     "docker": "Dockerfiles: bases, stages, what is copied, ports against the manifests that call them",
     "bicep": "templates, modules and parameter files",
+    "azure": "what Azure refuses late or has retired: quota, regions, tiers, sizes, versions, base images",
 }
 """Each family's name, which is its module's name as well, and what it reads; the slowest first."""
 

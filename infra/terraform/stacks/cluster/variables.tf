@@ -80,7 +80,7 @@ variable "action_group_id" {
 
 variable "kubernetes_version" {
   type        = string
-  default     = "1.35"
+  default     = "1.36"
   description = "Minor version of Kubernetes; Azure picks its newest patch."
 
   validation {
