@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from workspace.preflight import azure_ages, azure_data, azure_hosting, azure_nodes, azure_quota
+from workspace.preflight import azure_ages, azure_data, azure_hosting, azure_nodes, azure_quota, shared
 from workspace.preflight.azure_assets import Assets
 from workspace.preflight.bicep_files import Files
 from workspace.preflight.checkout import Checkout
@@ -16,7 +16,7 @@ RULES: tuple[Rule, ...] = (*azure_ages.RULES, *(rule for limits in _LIMITS for r
 
 def check(checkout: Checkout, today: date | None = None) -> Report:
     """What has ended by a day (today) and what Azure would refuse; what no file says is not judged."""
-    assets = Assets(checkout, Tree(checkout), Files(checkout))
+    assets = Assets(checkout, shared.once(checkout, Tree), shared.once(checkout, Files))
     found = [
         *attempted((azure_ages.check,), assets, checkout, today or datetime.now(UTC).date()),
         *attempted([each.check for each in _LIMITS], assets),

@@ -14,7 +14,7 @@ GONE = Rule(
     "azure/gone",
     Severity.ERROR,
     "A service, cluster version or tier that has ended and of which Azure makes no new one.",
-    "Azure refuses to make it: a cluster of 1.28, as the guide of December 2025 asks for, is refused when it is created.",
+    "Azure refuses to make it: a cluster of 1.28, as the guide of December 2025 asks for, is refused at its creation.",
     "Take the successor that is named; the day and its source stand in the package's ages.json.",
 )
 ENDED = Rule(

@@ -33,7 +33,12 @@ FAMILIES: Mapping[str, str] = {
 }
 """Each family's name, which is its module's name as well, and what it reads; the slowest first."""
 
-BESIDE: Mapping[str, str] = {"kubernetes": "terraform", "bicep": "terraform", "across": "terraform"}
+BESIDE: Mapping[str, str] = {
+    "kubernetes": "terraform",
+    "bicep": "terraform",
+    "across": "terraform",
+    "azure": "terraform",
+}
 """Families that read what another has read: they look in its process, after it."""
 
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
