@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from workspace.clients.bicep import Bicep
     from workspace.clients.cluster import Cluster
     from workspace.clients.engine import Engine
+    from workspace.clients.inspection import Inspection
     from workspace.clients.kustomize import Kustomize
+    from workspace.clients.managed_clusters import ManagedClusters
     from workspace.clients.packages import Packages
     from workspace.clients.registry import Registry
     from workspace.clients.resolver import Resolver
@@ -99,6 +101,20 @@ class Outside:
         from workspace.clients.arm import Arm
 
         return Arm(**self._azure)
+
+    @_made
+    def inspection(self) -> "Inspection":
+        """What Azure says about the subscription before anything is asked of it."""
+        from workspace.clients.inspection import Inspection
+
+        return Inspection(**self._azure)
+
+    @_made
+    def managed_clusters(self) -> "ManagedClusters":
+        """The managed clusters as Azure knows them."""
+        from workspace.clients.managed_clusters import ManagedClusters
+
+        return ManagedClusters(**self._azure)
 
     @_made
     def bicep(self) -> "Bicep":

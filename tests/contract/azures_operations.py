@@ -41,6 +41,9 @@ UNLISTED = {
         r".*/microsoft\.network/virtualnetworks/[^/]+/subnets/[^/]+",
     ),
     "of Microsoft.Web it holds no certificates but the public ones of a site": r".*/microsoft\.web/certificates/[^/]+",
+    "of Microsoft.Web it holds no question about a name": r".*/providers/microsoft\.web/checknameavailability",
+    "it has no Microsoft.Compute": r".*/providers/microsoft\.compute/locations/[^/]+/usages",
+    "it has no subscriptions": r"/subscriptions/[^/]+",
     "it has no Microsoft.Consumption": r".*/microsoft\.consumption/budgets/[^/]+",
     "it has no Microsoft.Portal": r".*/microsoft\.portal/dashboards/[^/]+",
 }
