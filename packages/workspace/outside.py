@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workspace.clients.packages import Packages
     from workspace.clients.registry import Registry
     from workspace.clients.resolver import Resolver
+    from workspace.clients.states import States
     from workspace.clients.static_site import StaticSite
     from workspace.clients.terraform import Terraform
     from workspace.clients.vault import Vault
@@ -108,6 +109,13 @@ class Outside:
         from workspace.clients.inspection import Inspection
 
         return Inspection(**self._azure)
+
+    @_made
+    def states(self) -> "States":
+        """Terraform's states, looked at from outside."""
+        from workspace.clients.states import States
+
+        return States(self.addresses.terraform_backend, token=self._storage_token)
 
     @_made
     def managed_clusters(self) -> "ManagedClusters":
@@ -230,6 +238,9 @@ class Outside:
 
     def _token(self) -> str:
         return str(self.credential.get_token("https://containerregistry.azure.net/.default").token)
+
+    def _storage_token(self) -> str:
+        return str(self.credential.get_token("https://storage.azure.com/.default").token)
 
     def _cluster_token(self) -> str:
         # The application id of AKS's own Entra server; the same in every tenant.
