@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,11 @@ from workspace.preflight.live_rules import NOT_ASKED, PART
 
 SECONDS = 30.0
 """How long an answer is waited for."""
+
+_UNASKED = (
+    "Without a credential that Azure takes nothing else is asked of it: roles, providers, quota, names, delegation and "
+    "the cluster are not known."
+)
 
 Lacking = Callable[[], Iterable[str]]
 
@@ -34,13 +40,11 @@ def look(
     """
     inspected = _signing_in(needs, outside)
     found = ask([inspected], seconds)
-    questions = merged(_questions(needs, outside, lacking or {}, answers))
-    left = [each for each in questions if not (found and each.azure)]
-    if unasked := [each.about for each in questions if each not in left]:
-        told = f"Not asked without a credential that Azure takes: {', '.join(dict.fromkeys(unasked))}."
-        found.append(NOT_ASKED.at(inspected.place, told))
-    found += ask(left, seconds)
-    return Report.of([Report((Checked("questions to the target", len(left) + 1),), tuple(found))])
+    if found:
+        found.append(NOT_ASKED.at(inspected.place, _UNASKED, *inspected.environments))
+    questions = merged(_questions(needs, outside, lacking or {}, answers, azure=not found))
+    found += ask(questions, seconds)
+    return Report.of([Report((Checked("questions to the target", len(questions) + 1),), tuple(found))])
 
 
 def _signing_in(needs: Sequence[Needs], outside: Any) -> Question:
@@ -55,13 +59,17 @@ def _questions(
     outside: Any,
     lacking: Mapping[str, Lacking],
     answers: Callable[[str], object] | None,
+    *,
+    azure: bool,
 ) -> Iterator[Question]:
     for each in needs:
         name = each.place.name
-        for question in (*_of_azure(each, outside), *_of_the_rest(each, outside, answers)):
-            yield Question(question.about, question.place, question.asks, question.azure, (name,))
+        of_azure = _of_azure(each, outside) if azure else ()
+        for question in (*of_azure, *_of_the_rest(each, outside, answers)):
+            yield replace(question, environments=(name,))
         if name in lacking:
-            yield Question(f"the release for {name}", name, partial(_parts, name, lacking[name]), False, (name,))
+            asks = partial(_parts, name, lacking[name])
+            yield Question(f"the release for {name}", name, asks, environments=(name,))
 
 
 def _of_azure(needs: Needs, outside: Any) -> Iterator[Question]:
@@ -88,14 +96,14 @@ def _of_azure(needs: Needs, outside: Any) -> Iterator[Question]:
 def _of_the_rest(needs: Needs, outside: Any, answers: Callable[[str], object] | None) -> Iterator[Question]:
     name = needs.place.name
     if needs.of_kind(Kind.STACK):
-        yield Question(f"Terraform for {name}", "terraform", partial(ways.terraform, needs, outside), azure=False)
-        yield Question(f"Terraform's states of {name}", name, partial(ways.states, needs, outside), azure=False)
+        yield Question(f"Terraform for {name}", "terraform", partial(ways.terraform, needs, outside))
+        yield Question(f"Terraform's states of {name}", name, partial(ways.states, needs, outside))
     if needs.of_kind(Kind.TEMPLATE):
-        yield Question("Bicep", "bicep", partial(ways.bicep, outside), azure=False)
+        yield Question("Bicep", "bicep", partial(ways.bicep, outside))
     if needs.of_kind(Kind.IMAGE):
-        yield Question("the registry", str(outside.addresses.registry), partial(ways.registry, outside), azure=False)
+        yield Question("the registry", str(outside.addresses.registry), partial(ways.registry, outside))
         if needs.place.builds:
-            yield Question("the Docker engine", "docker", partial(ways.engine, outside), azure=False)
+            yield Question("the Docker engine", "docker", partial(ways.engine, outside))
             yield from _feeds(needs, outside, answers)
 
 
@@ -104,7 +112,7 @@ def _feeds(needs: Needs, outside: Any, answers: Callable[[str], object] | None) 
         return
     for host, file in ways.feeds(needs).items():
         if file not in outside.addresses.sources:
-            yield Question(f"the feed {host}", host, partial(ways.feed, host, file, answers), azure=False)
+            yield Question(f"the feed {host}", host, partial(ways.feed, host, file, answers))
 
 
 def _parts(name: str, lacking: Lacking) -> Iterator[Finding]:

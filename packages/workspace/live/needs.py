@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from workspace.environment import Environment
+from workspace.environment import WORLD, Environment
 from workspace.kinds import stack
 from workspace.node import Kind, Node, Output
 
@@ -78,13 +78,13 @@ class Needs:
     @classmethod
     def of(cls, place: Environment, nodes: Iterable[Node], world: Iterable[Node], sources: Path) -> "Needs":
         """The needs of an environment whose nodes these are, beside those of the world."""
-        beside = {} if place.is_world else {f"world/{each.id}": each for each in world}
+        beside = {} if place.is_world else {f"{WORLD}/{each.id}": each for each in world}
         return cls(place, {**beside, **{each.id: each for each in nodes}}, sources)
 
     @property
     def own(self) -> tuple[Node, ...]:
         """The nodes of the environment itself."""
-        return tuple(each for name, each in self.nodes.items() if not name.startswith("world/"))
+        return tuple(each for name, each in self.nodes.items() if not name.startswith(f"{WORLD}/"))
 
     def of_kind(self, *kinds: Kind) -> tuple[Node, ...]:
         """Its nodes of some kinds."""
@@ -99,8 +99,12 @@ class Needs:
         """A text of the settings; for an output, what the variables of its node say under that name."""
         if isinstance(value, str):
             return value
-        if isinstance(value, Output) and value.node in self.nodes:
-            variables = self.nodes[value.node].settings.get("variables") or {}
+        if not isinstance(value, Output):
+            return ""
+        # nodes of the world name each other without their environment
+        node = self.nodes.get(value.node) or self.nodes.get(f"{WORLD}/{value.node}")
+        if node is not None:
+            variables = node.settings.get("variables") or {}
             found = variables.get(value.path, variables.get(_NAMED.get(value.path, "")))
             return found if isinstance(found, str) else self.known(found) if isinstance(found, Output) else ""
         return ""

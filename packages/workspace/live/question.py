@@ -14,14 +14,13 @@ from workspace.preflight.live_rules import NOT_ASKED
 class Question:
     """One question: about what (`resource providers`), where, and how it is asked.
 
-    The same question for several environments is put once. `azure` is true where it takes our credential. `asks`
-    returns what is wrong, and raises an error of the workspace's where it cannot know.
+    The same question for several environments is put once. `asks` returns what is wrong, and raises an error of the
+    workspace's where it cannot know.
     """
 
     about: str
     place: str
     asks: Callable[[], Iterable[Finding]]
-    azure: bool = True
     environments: tuple[str, ...] = ()
 
 

@@ -10,7 +10,10 @@ from workspace.preflight.finding import Finding
 from workspace.preflight.live_rules import EXPIRED, NO_CREDENTIAL, WRONG_SUBSCRIPTION, WRONG_TENANT
 
 _EXPIRED = re.compile(r"AADSTS(7000222|700082|700084|50173|50078|70043)\b|ExpiredAuthenticationToken|expired", re.I)
-_OTHER_TENANT = re.compile(r"AADSTS(90002|700016|50020|90072|500011)\b|InvalidAuthenticationTokenTenant", re.I)
+_OTHER_TENANT = re.compile(
+    r"AADSTS(90002|700016|50020|90072|500011)\b|InvalidAuthenticationTokenTenant|authority configuration|invalid_tenant",
+    re.IGNORECASE,
+)
 
 
 def check(addresses: Addresses, outside: Any) -> Iterator[Finding]:
