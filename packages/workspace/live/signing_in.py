@@ -11,7 +11,8 @@ from workspace.preflight.live_rules import EXPIRED, NO_CREDENTIAL, WRONG_SUBSCRI
 
 _EXPIRED = re.compile(r"AADSTS(7000222|700082|700084|50173|50078|70043)\b|ExpiredAuthenticationToken|expired", re.I)
 _OTHER_TENANT = re.compile(
-    r"AADSTS(90002|700016|50020|90072|500011)\b|InvalidAuthenticationTokenTenant|authority configuration|invalid_tenant",
+    r"AADSTS(90002|700016|50020|90072|500011)\b|InvalidAuthenticationTokenTenant|"
+    r"authority configuration|invalid_tenant",
     re.IGNORECASE,
 )
 
