@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from workspace.clients.blobs import Container
     from workspace.clients.cluster import Cluster
     from workspace.clients.engine import Engine
+    from workspace.clients.inspection import Inspection
     from workspace.clients.kustomize import Kustomize
     from workspace.clients.managed_clusters import ManagedClusters
     from workspace.clients.packages import Packages
     from workspace.clients.registry import Registry
     from workspace.clients.resolver import Resolver
+    from workspace.clients.states import States
     from workspace.clients.static_site import StaticSite
     from workspace.clients.terraform import Terraform
     from workspace.clients.vault import Vault
@@ -106,6 +108,27 @@ class Outside:
         from workspace.clients.arm import Arm
 
         return Arm(**self._azure)
+
+    @_made
+    def inspection(self) -> "Inspection":
+        """What Azure says about the subscription before anything is asked of it."""
+        from workspace.clients.inspection import Inspection
+
+        return Inspection(**self._azure)
+
+    @_made
+    def states(self) -> "States":
+        """Terraform's states, looked at from outside."""
+        from workspace.clients.states import States
+
+        return States(self.addresses.terraform_backend, token=self._storage_token)
+
+    @_made
+    def managed_clusters(self) -> "ManagedClusters":
+        """The managed clusters as Azure knows them."""
+        from workspace.clients.managed_clusters import ManagedClusters
+
+        return ManagedClusters(**self._azure)
 
     @_made
     def bicep(self) -> "Bicep":
@@ -266,6 +289,9 @@ class Outside:
 
     def _token(self) -> str:
         return str(self.credential.get_token("https://containerregistry.azure.net/.default").token)
+
+    def _storage_token(self) -> str:
+        return str(self.credential.get_token("https://storage.azure.com/.default").token)
 
     def _cluster_token(self) -> str:
         # The application id of AKS's own Entra server; the same in every tenant.

@@ -42,6 +42,8 @@ UNLISTED = {
     ),
     "of Microsoft.Web it holds no certificates but the public ones of a site": r".*/microsoft\.web/certificates/[^/]+",
     "of Microsoft.Resources it holds no subscriptions": r"/subscriptions/[^/]+",
+    "of Microsoft.Web it holds no question about a name": r".*/providers/microsoft\.web/checknameavailability",
+    "it has no Microsoft.Compute": r".*/providers/microsoft\.compute/locations/[^/]+/usages",
     "it has no Microsoft.Consumption": r".*/microsoft\.consumption/budgets/[^/]+",
     "it has no Microsoft.Portal": r".*/microsoft\.portal/dashboards/[^/]+",
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from workspace.preflight import baseline, families
+from workspace.preflight import baseline, families, live_rules
 from workspace.preflight.finding import Rule, Severity
 
 _FOLDER = Path(__file__).parent / "examples"
@@ -66,7 +66,7 @@ def markdown(rule: Rule, example: Example | None) -> str:
 def all_rules() -> Mapping[str, tuple[Rule, ...]]:
     """Every rule there is, by family; what preflight says about itself comes last."""
     found = families.rules()
-    return {**found, families.OWN: (*found[families.OWN], *baseline.RULES)}
+    return {**found, "live": live_rules.RULES, families.OWN: (*found[families.OWN], *baseline.RULES)}
 
 
 def overview(rules: Mapping[str, Iterable[Rule]]) -> str:

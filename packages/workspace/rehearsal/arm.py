@@ -24,6 +24,7 @@ from workspace.rehearsal import (
     arm_admission,
     arm_answers,
     arm_content,
+    arm_preflight,
     arm_roles,
     arm_rules,
     arm_types,
@@ -88,7 +89,7 @@ class Arm:
         self._faults = faults
         self._tenant = tenant
         self._subscription = subscription
-        caller = behaviour.caller(subscription)
+        caller = self._caller = behaviour.caller(subscription)
         self.identity = Identity(
             tenant=tenant, client_id=client_id, client_secret=client_secret, object_id=caller, faults=faults
         )
@@ -104,10 +105,15 @@ class Arm:
         self.app: ASGIApp = _Gate(self._application(extra_routes), self)
 
     def _application(self, extra_routes: Sequence[BaseRoute]) -> Starlette:
-        for route in extra_routes:
+        # whose permissions are asked at a resource is Authorization's business, not that of the resource's own routes
+        permissions = Route(
+            "/subscriptions/{path:path}/providers/Microsoft.Authorization/permissions", self._permissions
+        )
+        first = [permissions, *extra_routes]
+        for route in first:
             _ignore_case(route)
         routes: list[BaseRoute] = [
-            *extra_routes,
+            *first,
             Route("/metadata/endpoints", self._metadata),
             *self.identity.routes(),
             Route("/subscriptions", self._subscriptions, methods=["GET"]),
@@ -153,6 +159,12 @@ class Arm:
         # Resource Manager's parts know nothing of sockets and never wait, so they are plain functions
         return self._dispatch(request, parts[1:], body, getattr(request.state, "fault", None))
 
+    async def _permissions(self, request: Request) -> Response:
+        parts = [part for part in request.path_params["path"].split("/") if part]
+        arm_admission.check_subscription(self._subscription, parts[0])
+        scope = arm_admission.canonical(self._cloud, self._subscription, parts[1:])
+        return paged(request, arm_preflight.permissions(self._cloud, self._faults, self._caller, scope))
+
     def _dispatch(self, request: Request, parts: list[str], body: Json | None, fault: Fault | None) -> Response:
         match [part.lower() for part in parts]:
             case []:
@@ -186,6 +198,8 @@ class Arm:
                 return JSONResponse(self._provider(parts[1]))
             case ["providers", namespace, "checknameavailability"] if request.method == "POST":
                 return JSONResponse(arm_rules.availability(self._cloud, namespace, body or {}))
+            case ["providers", "microsoft.compute", "locations", _, "usages"] if request.method == "GET":
+                return paged(request, arm_preflight.usages(self._cloud, self._faults, parts[3]))
             case ["providers", "microsoft.keyvault", *below] if "deletedvaults" in below:
                 return self._deleted_vaults(request, parts[2:])
             case below if "providers" in below:

@@ -105,6 +105,7 @@ _AUTHORIZATION = "2022-04-01 2020-04-01-preview 2018-01-01-preview 2015-07-01"
 
 TYPES: Mapping[str, Type] = {
     "Microsoft.Authorization/locks": Type("2020-05-01 2017-04-01 2016-09-01"),
+    "Microsoft.Authorization/permissions": Type(_AUTHORIZATION),
     "Microsoft.Authorization/roleAssignments": Type(_AUTHORIZATION),
     "Microsoft.Authorization/roleDefinitions": Type("2022-05-01-preview " + _AUTHORIZATION),
     "Microsoft.BotService/botServices": Type("2023-09-15-preview 2022-09-15 2021-03-01", "global"),
