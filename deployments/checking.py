@@ -18,7 +18,7 @@ from workspace.errors import Refused, WorkspaceError
 if TYPE_CHECKING:
     from workspace.preflight.baseline import Sifted
     from workspace.preflight.families import Facts
-    from workspace.preflight.finding import Finding
+    from workspace.preflight.finding import Finding, Report
 
 HERE = Path(__file__).resolve().parent.parent
 # What a command line ends with, by the worst thing found; 2 is for a request that is wrong.
@@ -59,6 +59,10 @@ def check(
     write_baseline: Annotated[
         Path | None, typer.Option(help="Write a baseline of all that is found, to be filled in.")
     ] = None,
+    addresses: Annotated[
+        Path | None,
+        typer.Option(help="Look, too, at the target of this file of addresses, read-only: rights, quota, names."),
+    ] = None,
     explain: Annotated[str, typer.Option(metavar="RULE", help="Explain a rule and check nothing.")] = "",
     jobs: Annotated[int, typer.Option(min=0, help="Families at once; 0 is one for each processor.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="One line for each finding, no progress.")] = False,
@@ -66,7 +70,7 @@ def check(
     """Read all definitions below a folder and tell what would fail, before anything is touched.
 
     Ends with 0 when nothing is as bad as --fail-on says, else by the worst finding: 1 for an error, 3 for a risk, 4
-    for a note. 2 is for a request that is wrong. Nothing is changed, asked or fetched.
+    for a note. 2 is for a request that is wrong. Nothing is changed; without --addresses nothing is asked or fetched.
     """
     with _refusals():
         if explain:
@@ -75,7 +79,8 @@ def check(
         _refuse_strange_places(output, write_baseline)
         from workspace.preflight.baseline import drafted  # what is read here takes a while to import
 
-        sifted = _looked(path, only or (), baseline, jobs, quiet=quiet, whole=bool(write_baseline))
+        target = _target(addresses, path, environment or ()) if addresses else None
+        sifted = _looked(path, only or (), baseline, jobs, target, quiet=quiet, whole=bool(write_baseline))
         if write_baseline:
             write_baseline.write_text(drafted(sifted.report, datetime.now(UTC).date()), encoding="utf-8")
             sys.stdout.write(f"{write_baseline} has {len(sifted.report.findings)} entries; write a reason for each.\n")
@@ -139,21 +144,67 @@ def _refuse_strange_places(*files: Path | None) -> None:
             raise Refused(f"{file} cannot be written; name a file in a folder that exists.")
 
 
-def _looked(path: Path, only: Sequence[str], baseline: Path | None, jobs: int, *, quiet: bool, whole: bool) -> "Sifted":
+def _target(file: Path, path: Path, environments: Sequence[str]) -> "Report":
+    """What is wrong at the target of a file of addresses, for some environments of this workspace or all."""
+    from workspace.addresses import Addresses
+    from workspace.environment import WORLD
+    from workspace.live.look import look
+    from workspace.live.needs import Needs
+    from workspace.outside import Outside
+
+    import deployments
+
+    if path.resolve() != HERE:
+        raise Refused(f"A target is compared with this workspace, not with {path}; name one of the two.")
+    try:
+        where = Addresses.model_validate_json(file.read_text())
+    except (OSError, ValueError) as error:
+        # the cause may show what stands in the file
+        raise Refused(f"{file} holds no addresses of an environment ({type(error).__name__}); mend it.") from None
+    world = deployments.nodes(deployments.find(WORLD))
+    places = [deployments.find(each) for each in environments or deployments.environments()]
+    needs = [Needs.of(place, deployments.nodes(place), world, deployments.SOURCES) for place in places]
+    with Outside(where) as outside:
+        return look(needs, outside)
+
+
+def _looked(
+    path: Path,
+    only: Sequence[str],
+    baseline: Path | None,
+    jobs: int,
+    target: "Report | None" = None,
+    *,
+    quiet: bool,
+    whole: bool,
+) -> "Sifted":
     from workspace.preflight import baseline as accepted
     from workspace.preflight.engine import look
     from workspace.preflight.families import FAMILIES, OWN, owner
+    from workspace.preflight.finding import Report
+    from workspace.preflight.live_rules import LIVE
 
     usual = path / accepted.USUAL
     file = baseline or (usual if usual.is_file() else None)
     entries = accepted.read(file, _called(file, path)) if file and not whole else ()
-    asked = [owner(each) for each in only]
+    if LIVE in only and target is None:
+        raise Refused(f"Rules of {LIVE} look at a target; name its addresses with --addresses.")
+    asked = [owner(each) for each in only if each != LIVE]
     families = [each for each in FAMILIES if each in asked or not only]
-    with _progress(list(families), quiet=quiet) as done:
-        report = look(path, asked, jobs=jobs, done=done, facts=_facts(path))
+    report = Report()
+    if families:
+        with _progress(list(families), quiet=quiet) as done:
+            report = look(path, asked, jobs=jobs, done=done, facts=_facts(path))
+    if target is not None:
+        report = Report.of([report, target])
     sifted = accepted.sift(report, entries, families, datetime.now(UTC).date())
     wanted = {*only, OWN}
-    return _chosen(sifted, lambda each: not only or each.rule.subject in wanted or owner(each.rule.subject) in wanted)
+
+    def fits(each: "Finding") -> bool:
+        subject = each.rule.subject
+        return not only or subject in wanted or (subject != LIVE and owner(subject) in wanted)
+
+    return _chosen(sifted, fits)
 
 
 def _facts(path: Path) -> "Facts | None":

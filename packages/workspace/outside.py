@@ -219,13 +219,6 @@ class Outside:
                 known.close()
 
     @_made
-    def managed_clusters(self) -> "ManagedClusters":
-        """The managed clusters as Azure knows them."""
-        from workspace.clients.managed_clusters import ManagedClusters
-
-        return ManagedClusters(**self._azure)
-
-    @_made
     def zone(self) -> "Zone":
         """Record sets."""
         from workspace.clients.zone import Zone

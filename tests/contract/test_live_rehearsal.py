@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 from workspace.addresses import Addresses
 from workspace.errors import Broken
 from workspace.live.look import look
@@ -19,6 +20,7 @@ from workspace.rehearsal.azurerm_types import ROLES
 from workspace.rehearsal.server import Rehearsal
 
 import deployments
+from deployments import command
 
 BASE = "/subscriptions/00000000-7e4e-4a15-b000-000000000000"
 OTHER = "/subscriptions/66666666-7777-4888-8999-000000000002/resourceGroups/theirs/providers"
@@ -198,7 +200,7 @@ FAULTS: dict[str, tuple[Callable[[Target], None], str, str]] = {
         cluster(currentKubernetesVersion="1.33.4"), "live/cluster-version", "more than one minor version above",
     ),
     "a cluster that is newer": (
-        cluster(currentKubernetesVersion="1.36.0"), "live/cluster-version", "say 1.35, which is lower",
+        cluster(currentKubernetesVersion="1.37.0"), "live/cluster-version", "say 1.36, which is lower",
     ),
     "a locked state": (
         locked, "live/state-locked", "dev/redis.tfstate is locked by ada@desk since 2026-11-28 (lock 1-2)",
@@ -268,3 +270,20 @@ def test_nothing_is_written(target: Target) -> None:
     before = {each["id"]: each for each in target.rehearsal.cloud.all()}
     target.look()
     assert {each["id"]: each for each in target.rehearsal.cloud.all()} == before
+
+
+def test_the_command_line_looks_at_a_target_too(target: Target, tmp_path: Path) -> None:
+    file = tmp_path / "addresses.json"
+    file.write_text(target.addresses.model_dump_json())
+    words = ["check", "--addresses", str(file), "--only", "live", "--environment", "dev", "--quiet"]
+    clean = CliRunner().invoke(command.application, words)
+    assert clean.exit_code == 0, clean.output
+    unregistered(target)
+    found = CliRunner().invoke(command.application, words)
+    assert (found.exit_code, "Microsoft.ServiceBus" in found.output) == (1, True), found.output
+
+
+def test_rules_about_a_target_want_its_addresses() -> None:
+    told = CliRunner().invoke(command.application, ["check", "--only", "live"])
+    assert told.exit_code == 2
+    assert "--addresses" in told.output

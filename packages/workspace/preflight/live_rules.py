@@ -2,6 +2,9 @@
 
 from workspace.preflight.finding import Rule, Severity
 
+LIVE = "live"
+"""The first word of their ids."""
+
 _E, _R = Severity.ERROR, Severity.RISK
 
 NOT_ASKED = Rule(
