@@ -34,8 +34,8 @@ def main() -> None:
     chosen = wanted.parse_args()
     rows = {"folder": None, "container": 0.0, f"container, {chosen.milliseconds:g} ms away": chosen.milliseconds / 1000}
     found: dict[str, float] = {}
-    for name, away in rows.items():
-        for _ in range(chosen.times):
+    for _ in range(chosen.times):
+        for name, away in rows.items():
             with tempfile.TemporaryDirectory(prefix="bench-") as folder, standing(Path(folder) / "rehearsed") as place:
                 addresses = place.addresses
                 with contextlib.ExitStack() as stack:
