@@ -192,7 +192,7 @@ def _looked(
     asked = [owner(each) for each in only if each != LIVE]
     families = [each for each in FAMILIES if each in asked or not only]
     report = Report()
-    if families:
+    if asked or not only:
         with _progress(list(families), quiet=quiet) as done:
             report = look(path, asked, jobs=jobs, done=done, facts=_facts(path))
     if target is not None:
