@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         room = item.path.relative_to(_HERE).parts[0]
         if room == "contract":
             item.add_marker("contract")
-        elif room in _LIBRARY and not item.get_closest_marker("slow"):
+        elif room in _LIBRARY and not any(map(item.get_closest_marker, ("slow", "conformance"))):
             item.add_marker("quick")
         asks_samples = "samples" in getattr(item, "fixturenames", ())
         if room == "rehearsal" and asks_samples and not item.get_closest_marker("evidence"):

@@ -46,10 +46,11 @@ def test_a_release_that_skips_an_environment_is_refused(ledger: Ledger) -> None:
 
 
 def test_a_release_nobody_proved_is_refused_with_those_there_are(ledger: Ledger) -> None:
-    with pytest.raises(
-        Refused, match=f"There is no release or environment 'feedbeef'; releases are {NEW.id}, {OLD.id}"
-    ):
+    with pytest.raises(Refused, match="There is no release or environment 'feedbeef'; releases are ") as told:
         carried.release(ledger, STAGING, "feedbeef")
+    # Of what two environments proved in one millisecond nobody knows which was first.
+    assert NEW.id in str(told.value)
+    assert OLD.id in str(told.value)
 
 
 def test_nothing_proven_yet_is_left_to_the_plan(tmp_path: Path) -> None:
