@@ -819,6 +819,8 @@ NAMES = (
         _LOST,
         "failed",
         says="not ready in https://127.0.0.1:…/clusters/mystira-dev-rg/mystira-dev-aks after 4 s: Certificate mystira-dev/mystira-chain-tls Issuing certificate as Secret does not exist (DoesNotExist); challenge for dev.chain.mystira.app: Waiting for HTTP-01 challenge propagation: failed to perform self check GET request 'http://dev.chain.mystira.app/.well-known/acme-challenge/…': the authority has not answered the challenge yet",
+        # Once it may, the authority answers by itself, perhaps before the next run looks.
+        again="*",
         always=True,
         blocked=_NEEDS_CERTIFICATE,
     ),

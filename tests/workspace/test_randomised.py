@@ -8,7 +8,7 @@ from workspace.environment import Environment
 from workspace.node import Node
 from workspace.release import Release
 
-COUNT = 40
+COUNT = 12
 
 
 @pytest.mark.slow
