@@ -1,8 +1,11 @@
 """Our Dockerfiles: they fit the programs they start, run as nobody, and come from bases that are alive."""
 
+import contextlib
 import http.server
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -134,13 +137,16 @@ def front(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
     port, inner = free_port(), free_port()
     (tmp_path / "echo.py").write_text(ECHO)
     command = [sys.executable, DOCKER / "chain" / "serve.py", sys.executable, tmp_path / "echo.py", str(inner)]
-    process = subprocess.Popen(command, env={"PORT": str(port), "GRPC_PORT": str(inner)}, stderr=subprocess.DEVNULL)
+    environment = {"PORT": str(port), "GRPC_PORT": str(inner)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         await_port(inner)
         await_port(port)
         yield process, port, inner
     finally:
-        process.kill()
+        # The service behind it is in its session and would outlive it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
