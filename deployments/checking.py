@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.text import Text
 from workspace.errors import Refused, WorkspaceError
 
+import deployments
+
 if TYPE_CHECKING:
     from workspace.preflight.baseline import Sifted
     from workspace.preflight.families import Facts
     from workspace.preflight.finding import Finding, Report
 
-HERE = Path(__file__).resolve().parent.parent
+HERE = deployments.SOURCES
 # What a command line ends with, by the worst thing found; 2 is for a request that is wrong.
 EXITS = {"error": 1, "risk": 3, "note": 4}
 _COLOURS = {"error": "bold red", "risk": "yellow", "note": "cyan"}
@@ -146,25 +148,19 @@ def _refuse_strange_places(*files: Path | None) -> None:
 
 def _target(file: Path, path: Path, environments: Sequence[str]) -> "Report":
     """What is wrong at the target of a file of addresses, for some environments of this workspace or all."""
-    from workspace.addresses import Addresses
     from workspace.environment import WORLD
     from workspace.live.look import look
     from workspace.live.needs import Needs
     from workspace.outside import Outside
 
-    import deployments
+    from deployments import local
 
     if path.resolve() != HERE:
         raise Refused(f"A target is compared with this workspace, not with {path}; name one of the two.")
-    try:
-        where = Addresses.model_validate_json(file.read_text())
-    except (OSError, ValueError) as error:
-        # the cause may show what stands in the file
-        raise Refused(f"{file} holds no addresses of an environment ({type(error).__name__}); mend it.") from None
     world = deployments.nodes(deployments.find(WORLD))
     places = [deployments.find(each) for each in environments or deployments.environments()]
     needs = [Needs.of(place, deployments.nodes(place), world, deployments.SOURCES) for place in places]
-    with Outside(where) as outside:
+    with Outside(local.target(file)) as outside:
         return look(needs, outside)
 
 

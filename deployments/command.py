@@ -398,15 +398,10 @@ def _outside(state: Path | None) -> "Outside | None":
     """What a file of addresses leads to; None where no file is named."""
     if state is None or not state.is_file():
         return None
-    # Imported here: a ledger in a folder is asked without the libraries that read addresses.
-    from workspace.addresses import Addresses
+    # Imported here: a ledger in a folder is asked without the clients of Azure.
     from workspace.outside import Outside
 
-    try:
-        return Outside(Addresses.model_validate_json(state.read_text()))
-    except (OSError, ValueError) as error:
-        # the cause may show what stands in the file
-        raise Refused(f"{state} holds no addresses of an environment ({type(error).__name__}); mend it.") from None
+    return Outside(local.target(state))
 
 
 def _folder(state: Path | None) -> Path:

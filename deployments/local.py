@@ -9,12 +9,17 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformdirs import user_state_path
+from workspace.errors import Refused
 
 import deployments
 from deployments import catalogue, processes
 from deployments.processes import Process
+
+if TYPE_CHECKING:
+    from workspace.addresses import Addresses
 
 
 def state() -> Path:
@@ -27,6 +32,17 @@ def state() -> Path:
 def person() -> str:
     """Who is at work here: the user and the machine."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def target(file: Path) -> "Addresses":
+    """The addresses in a file that a person named; refused, without showing what stands there, when it holds none."""
+    # Imported here: most commands read no addresses, and start without the libraries that do.
+    from workspace.addresses import Addresses
+
+    try:
+        return Addresses.model_validate_json(file.read_text())
+    except (OSError, ValueError) as error:
+        raise Refused(f"{file} holds no addresses of an environment ({type(error).__name__}); mend it.") from None
 
 
 def addresses(state: Path) -> Path:
