@@ -132,12 +132,16 @@ def _error(code: str) -> bytes:
 
 
 class Memory(BaseAdapter):
-    """One container in memory, by the names of its blobs: type, content, version, number of appends."""
+    """One container in memory, by the names of its blobs: type, content, version, number of appends.
+
+    `asked` holds each request's method, the name of its blob, and what else of it was asked for, in their order.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.blobs: dict[str, dict[str, Any]] = {}
         self.exists = True
+        self.asked: list[str] = []
         self._lock = threading.Lock()
         self._versions = itertools.count(1)
 
@@ -151,6 +155,7 @@ class Memory(BaseAdapter):
         body = body.encode() if isinstance(body, str) else body
         name = place.path.removeprefix("/ledger").removeprefix("/")
         with self._lock:
+            self.asked.append(" ".join([request.method, name, *asked.get("comp", ())]))
             if not self.exists:
                 return self._no(request, 404, "ContainerNotFound")
             if asked.get("comp") == ["list"]:

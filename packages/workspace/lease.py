@@ -43,6 +43,14 @@ class Ended:
     owner: str = ""
 
 
+@dataclass(frozen=True)
+class _Known:
+    """A lease as we last wrote it, and the version it had then: who stands in line since gave it another one."""
+
+    lease: Json
+    version: str
+
+
 @dataclass
 class Held:
     """A lease in our hands, until it is let go or lost."""
@@ -52,6 +60,7 @@ class Held:
     token: int
     before: Ended
     lost: threading.Event = field(default_factory=threading.Event)
+    known: "_Known | None" = field(default=None, repr=False, compare=False)
 
     def check(self) -> None:
         """Refused once somebody else holds it; what was to be written now must not be."""
@@ -196,8 +205,9 @@ class _Line:
         line = [each for each in self._living(lease) if each["id"] != self._me["id"]]
         me = {**self._me, "since": _now()}
         self._tried = before
-        _write(self._store, self._name, {"token": token, "seconds": self._seconds, "holder": me, "line": line}, version)
-        return Held(self._name, self._owner, token, before)
+        ours = {"token": token, "seconds": self._seconds, "holder": me, "line": line}
+        version = _write(self._store, self._name, ours, version)
+        return Held(self._name, self._owner, token, before, known=_Known(ours, version))
 
     def _stand(self, lease: Json, version: str) -> None:
         """Be in line, with a beat of our own from time to time, so that nobody takes us for gone."""
@@ -266,24 +276,30 @@ class _Renewal:
 def _beaten(store: Store, taken: Held) -> bool:
     """Count one beat more; False when the lease is somebody else's."""
     while True:
-        lease, version = _read(store, taken.name)
+        lease, version = _ours(store, taken)
         if lease.get("token") != taken.token or not lease.get("holder"):
             return False
-        lease["holder"]["beat"] += 1
+        beat = {**lease, "holder": {**lease["holder"], "beat": lease["holder"]["beat"] + 1}}
         with contextlib.suppress(Conflict):
-            _write(store, taken.name, lease, version)
+            taken.known = _Known(beat, _write(store, taken.name, beat, version))
             return True
 
 
 def _let_go(store: Store, taken: Held) -> None:
     """Give the lease free when it is still ours."""
     while True:
-        lease, version = _read(store, taken.name)
+        lease, version = _ours(store, taken)
         if lease.get("token") != taken.token:
             return
         with contextlib.suppress(Conflict):
             _write(store, taken.name, {**lease, "holder": None, "ended": "released", "last": taken.owner}, version)
             return
+
+
+def _ours(store: Store, taken: Held) -> tuple[Json, str]:
+    """The lease as we wrote it, good for one try to write it again: a store that is far away is not asked for it."""
+    known, taken.known = taken.known, None
+    return (known.lease, known.version) if known else _read(store, taken.name)
 
 
 def _read(store: Store, name: str) -> tuple[Json, str]:
@@ -299,8 +315,8 @@ def _read(store: Store, name: str) -> tuple[Json, str]:
     return lease, version
 
 
-def _write(store: Store, name: str, lease: Json, version: str) -> None:
-    store.replace(name, json.dumps(lease, sort_keys=True).encode(), version)
+def _write(store: Store, name: str, lease: Json, version: str) -> str:
+    return store.replace(name, json.dumps(lease, sort_keys=True).encode(), version)
 
 
 def _someone(who: Json) -> Someone:

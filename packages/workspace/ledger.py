@@ -51,6 +51,10 @@ class Event(StrEnum):
     RELEASE_LIFTED = "release-lifted"
 
 
+# What tells how far a run came; the run's next entry takes it along.
+_MAY_WAIT = (Event.PROGRESS, Event.EFFECT)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of the ledger; numbers count within an environment; `node` is empty for what concerns the whole run."""
@@ -81,10 +85,16 @@ class Ledger:
     def write(self, run: str, environment: str, event: Event, node: str = "", **body: Any) -> None:
         """Append one entry and wait until it is durable; refused to who no longer holds the environment.
 
-        In a store that is far away a progress line of who holds the environment is not waited for: a crash may lose
-        the last ones, and nothing else.
+        In a store that is far away a progress line or an effect of who holds the environment is not waited for, but
+        written with the entry after it: a crash may lose the last ones, and nothing else.
         """
-        self._journal(environment).append(run, event, node, body)
+        self._journal(environment).append(run, [(event, node, body)])
+
+    def write_all(
+        self, run: str, environment: str, what: Sequence[tuple[Event, str, Mapping[str, Any]]]
+    ) -> tuple[Entry, ...]:
+        """Append several entries, each with its event, node and body, all or none of them, and return them."""
+        return self._journal(environment).append(run, what) if what else ()
 
     def outcome(self, run: str, environment: str, node: str, result: Result, **body: Any) -> None:
         """Append what became of a node."""
@@ -198,13 +208,14 @@ def _shared(name: str) -> str:
 
 @dataclass
 class _Row:
-    """An entry that waits to be written; once it is settled, `error` says why it was not."""
+    """An entry that waits to be written; once it is settled it has its `entry`, or `error` says why it has not."""
 
     at: str
     run: str
     event: Event
     node: str
     body: Mapping[str, Any]
+    entry: Entry | None = None
     is_settled: bool = False
     error: BaseException | None = None
 
@@ -246,28 +257,32 @@ class _Journal:
         """What was recorded after that number, up to now."""
         with self._lock:
             self._write_rows()
-            self._read_on()
+            # While we hold it nobody else may write, and if somebody did, our next entry would not fit its end.
+            if not (self._store.is_far and self._begun and self.is_held):
+                self._read_on()
             return self._entries[after:]
 
-    def append(self, run: str, event: Event, node: str, body: Mapping[str, Any]) -> None:
-        """Write one entry at the end, wherever the end is by then, unless somebody else took over.
+    def append(self, run: str, what: Sequence[tuple[Event, str, Mapping[str, Any]]]) -> tuple[Entry, ...]:
+        """Write entries at the end, wherever the end is by then, unless somebody else took over; return them.
 
-        Who holds the environment in a store that is far away has its progress lines written a little later, in their
-        order: with the next entry at the latest, before that one. What threads want to write at the same time is
-        written at once.
+        Who holds the environment in a store that is far away has its progress lines and effects written a little
+        later, in their order: with the next entry at the latest, before that one; they are not returned. What threads
+        want to write at the same time is written at once.
         """
-        row = _Row(_now(), run, event, node, body)
-        may_wait = event is Event.PROGRESS and self._store.is_far and self.is_held
+        rows = [_Row(_now(), run, event, node, body) for event, node, body in what]
+        may_wait = self._store.is_far and self.is_held and all(row.event in _MAY_WAIT for row in rows)
         with self._waiting:
-            self._rows.append(row)
+            self._rows += rows
             if may_wait:
                 self._write_soon()
-                return
+                return ()
         with self._lock:
-            if not row.is_settled:
+            if not rows[-1].is_settled:
                 self._write_rows()
-        if row.error is not None:
-            raise row.error
+        error = rows[-1].error
+        if error is not None:
+            raise error
+        return tuple(row.entry for row in rows if row.entry is not None)
 
     def _write_soon(self) -> None:
         if self._timer is None:
@@ -298,30 +313,34 @@ class _Journal:
                 each.is_settled = True
 
     def _write(self, rows: Sequence["_Row"]) -> None:
-        tried: tuple[int, str] | None = None
+        tried: list[_Line] = []
         for _ in range(_TRIES):
             # Nothing need be read first: whatever was added since is a conflict here.
             if tried or not self._begun:
                 self._read_on()
-            if tried and self._is_entry(str(tried[0]), tried[1]):
+            if tried and self._is_entry(str(tried[-1].entry.number), tried[-1].digest):
                 # It was written, and only the answer was lost.
-                self._store.note(self._head, f"{tried[0]} {tried[1]}\n".encode())
+                self._settle(rows, tried)
                 return
             self._check_holder()
             lines = self._lines(rows)
-            last, digest = lines[-1].entry, lines[-1].digest
             try:
                 self._store.append(self._record, b"".join(each.text for each in lines), self._length)
             except Conflict:
-                tried = last.number, digest
+                tried = lines
                 continue
             for each in lines:
                 self._keep(each.entry, each.digest, len(each.text))
-            self._store.note(self._head, f"{last.number} {digest}\n".encode())
+            self._settle(rows, lines)
             return
         raise Broken(
             f"The ledger of {self._environment} in {self._store.place} grows while nobody but us may write it."
         )
+
+    def _settle(self, rows: Sequence["_Row"], lines: Sequence["_Line"]) -> None:
+        for row, line in zip(rows, lines, strict=True):
+            row.entry = line.entry
+        self._store.note(self._head, f"{lines[-1].entry.number} {lines[-1].digest}\n".encode())
 
     def take(self, taken: lease.Held) -> None:
         """Become the writer; everybody who held it before is refused from now on."""
@@ -335,7 +354,7 @@ class _Journal:
                 body["set_aside"] = self._store.set_aside(self._record, self._length)
                 self._torn = False
             self._token = max(self._token, taken.token)
-            self.append("", Event.HELD, "", body)
+            self.append("", [(Event.HELD, "", body)])
 
     def leave(self) -> None:
         """Be a writer no longer; what waits is written before."""

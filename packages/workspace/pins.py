@@ -120,6 +120,10 @@ def repin(ledger: Ledger, environment: str, name: str, *, because: str, by: str)
         return tuple(meant)
 
 
+# What is to be written down: its event, the identity, what answered, the nodes concerned, and why.
+_Told = tuple[Event, Identity, str, Iterable[str], str]
+
+
 class Pins:
     """The pins during one run. Every method may be called from any thread; all of them only read outside."""
 
@@ -175,6 +179,7 @@ class Pins:
         """Pin what this step made, also when it failed half-way; what cannot be asked is said and waits."""
         with self._lock:
             own = {each for each in self._met if identities.is_made_by(each, work.node)}
+        new: list[_Told] = []
         for each in (*touched, *sorted(own, key=str)):
             made = each in own and identities.announces(preview.changes, each)
             pin = self._book.of(each, work.node.id)
@@ -187,7 +192,9 @@ class Pins:
                 if answer and (pin is None or answer != pin.value):
                     is_ours = made or each.what is What.STATE
                     why = f"made by {work.node.id}" if is_ours else "first seen"
-                    self._pin(each, answer, self._roles(each, pin, work), why)
+                    new.append((Event.PINNED, each, answer, self._roles(each, pin, work), why))
+        with self._lock, contextlib.suppress(WorkspaceError):
+            self._write(new)
 
     def _roles(self, identity: Identity, pin: Pin | None, work: Work) -> set[str]:
         """The nodes for which what was made anew takes the place of what was there."""
@@ -217,11 +224,10 @@ class Pins:
                     new.setdefault((each, answer, why), set()).add(work.node.id)
                 else:
                     strays.setdefault((each, answer), (_was(each, pin, answer), set()))[1].add(work.node.id)
-            for (identity, answer), (_, nodes) in strays.items():
-                self._write(Event.STRAYED, identity, answer, nodes, "")
+            told = [(Event.STRAYED, each, answer, nodes, "") for (each, answer), (_, nodes) in strays.items()]
             if not strays and not wrong:
-                for (identity, answer, why), nodes in new.items():
-                    self._write(Event.PINNED, identity, answer, nodes, why)
+                told = [(Event.PINNED, each, answer, nodes, why) for (each, answer, why), nodes in new.items()]
+            self._write(told)
         if strays or wrong:
             raise Refused(self._sentence(wrong, {each: said for (each, _), (said, _) in strays.items()}))
         for identity, (work, pin) in absent.items():
@@ -288,18 +294,17 @@ class Pins:
             answer = self._asked.setdefault((identity, own), _Answer())
         return answer.since(began, lambda: identities.read(identity, work, self._outside))
 
-    def _pin(self, identity: Identity, answer: str, nodes: set[str], why: str) -> None:
-        with self._lock:
-            self._write(Event.PINNED, identity, answer, nodes, why)
-
-    def _write(self, event: Event, identity: Identity, answer: str, nodes: Iterable[str], why: str) -> None:
-        before = self._ledger.last_number(self._place)
-        self._ledger.write(
-            self._run, self._place, event, name=_name(identity), what=str(identity.what), place=identity.place,
-            value=answer, nodes=sorted(nodes), why=why, by=self._by,
-        )  # fmt: skip
-        for entry in self._ledger.after(before, self._place):
+    def _write(self, told: Sequence[_Told]) -> None:
+        """Put pins and strays into the ledger, all in one, and into the book."""
+        entries = self._ledger.write_all(self._run, self._place, [(each[0], "", self._body(*each)) for each in told])
+        for entry in entries:
             self._book.take(entry)
+
+    def _body(self, event: Event, identity: Identity, answer: str, nodes: Iterable[str], why: str) -> Mapping[str, Any]:
+        return {
+            "name": _name(identity), "what": str(identity.what), "place": identity.place, "value": answer,
+            "nodes": sorted(nodes), "why": why, "by": self._by,
+        }  # fmt: skip
 
     def _say(self, work: Work, line: str) -> None:
         self._ledger.write(self._run, self._place, Event.PROGRESS, work.node.id, line=line)

@@ -13,7 +13,6 @@ import multiprocessing
 import pkgutil
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -29,15 +28,17 @@ from typing import Any
 import victim
 from rich.console import Console
 from rich.table import Table
-from victim import AFTER, DURING, POINTS, UNRECORDED
+from victim import AFTER, DURING, DYING, OUTLIVED, POINTS, UNRECORDED
 from workspace import clients, ending, kinds, scheduler
 from workspace.addresses import Addresses
 from workspace.execution import Execution
 from workspace.ledger import Entry, Event, Ledger
+from workspace.node import Kind
 from workspace.patience import delays
 from workspace.scheduler import Patience
 from workspace.work import Outcome, Preview, Result, Work
 
+import deployments
 from deployments import local
 
 ENVIRONMENTS = ("dev", "staging")
@@ -93,6 +94,12 @@ class Place:
         """What became of each node of a run."""
         entries = Ledger(self.state / "runs").after(0, environment, run)
         return {each.node: Outcome(each.body["outcome"]) for each in entries if each.event is Event.OUTCOME}
+
+    def ended(self, environment: str, run: str, node: str) -> str:
+        """How a node ended in a run, and why, in words."""
+        entries = Ledger(self.state / "runs").after(0, environment, run)
+        outcomes = [each.body for each in entries if each.event is Event.OUTCOME and each.node == node]
+        return f"{outcomes[-1]['outcome']}: {outcomes[-1]['detail']}" if outcomes else "without an outcome"
 
     def things(self) -> set[str]:
         """What there is: every resource of the cloud and every object of the clusters, by name."""
@@ -189,7 +196,9 @@ class _Row:
             self._judge(self._place.outcomes(kill.environment, f"{run}-before"), before)
             verdict = Verdict(kill, interrupted=kill.point == DURING and not self._outlived(run))
             if not is_killed:
-                verdict.wrong.append((OTHER, f"the process was not killed {kill.point}, so nothing was practised"))
+                ended = self._place.ended(kill.environment, run, kill.node)
+                sentence = f"the process was not killed {kill.point}, so nothing was practised"
+                verdict.wrong.append((OTHER, f"{sentence}: {kill.node} ended {ended}"))
             self._verdicts.append(verdict)
         environment = row[0].environment
         whole = self._place.promote(environment, "whole")
@@ -209,10 +218,11 @@ class _Row:
         process = _PROCESSES.Process(target=victim.main, args=words)
         process.start()
         process.join()
-        return process.exitcode == -signal.SIGKILL
+        # Not by its exit code alone: with two rows at work, multiprocessing may lose one and tells 255 then.
+        return process.exitcode != 0 and (self._place.state / run).with_suffix(DYING).exists()
 
     def _outlived(self, run: str) -> bool:
-        return (self._place.state / f"{run}.outlived").exists()
+        return (self._place.state / run).with_suffix(OUTLIVED).exists()
 
     def _judge(self, outcomes: Mapping[str, Outcome], expected: Collection[str]) -> None:
         """What a promotion after the last kill did to each node that it was to bring to its end."""
@@ -283,9 +293,10 @@ def timed() -> Iterator[dict[str, float]]:
 def _kills(
     environment: str, entries: Sequence[Entry], seconds: Mapping[str, float], chance: random.Random
 ) -> Iterator[Kill]:
-    """Four kills for each node that meant to change something."""
+    """Four kills for each node that meant to change something, and not only to wait."""
+    waiting = {node.id for node in deployments.nodes(deployments.find(environment)) if node.kind is Kind.CERTIFICATE}
     for node in dict.fromkeys(entry.node for entry in entries if entry.event is Event.INTENT):
-        for point in POINTS:
+        for point in POINTS if node not in waiting else ():
             yield Kill(environment, node, point, round(seconds[node] * chance.uniform(0.05, 0.95), 3))
 
 

@@ -28,25 +28,29 @@ from deployments import local
 BEFORE, DURING, AFTER, UNRECORDED = "before the effect", "during the effect", "after the effect", "before the record"
 POINTS = (BEFORE, DURING, AFTER, UNRECORDED)
 BY = "the kill matrix"
+DYING, OUTLIVED = ".dying", ".outlived"
 
 
-def lethal(kind: Any, point: str, seconds: float, outlived: Path) -> Any:
-    """A kind that does what the real one does, and dies on the way; `outlived` is made where an effect was over."""
+def lethal(kind: Any, point: str, seconds: float, mark: Path) -> Any:
+    """A kind that does what the real one does, and dies on the way.
+
+    Beside `mark`, `.dying` is made where it dies, and `.outlived` where the effect was over by then.
+    """
 
     def apply(work: Work, preview: Preview, outside: Any) -> Result:
         if preview.is_empty:
             return kind.apply(work, preview, outside)  # type: ignore[no-any-return]
         if point == BEFORE:
-            die()
+            die(mark)
         if point == DURING:
             # An effect that was quicker than that has happened, and was not recorded.
-            threading.Timer(seconds, die).start()
+            threading.Timer(seconds, die, [mark]).start()
             kind.apply(work, preview, outside)
-            outlived.touch()
-            die()
+            mark.with_suffix(OUTLIVED).touch()
+            die(mark)
         done: Result = kind.apply(work, preview, outside)
         if point == AFTER:
-            die()
+            die(mark)
         return done
 
     return SimpleNamespace(**{**vars(kind), "apply": apply})
@@ -55,12 +59,15 @@ def lethal(kind: Any, point: str, seconds: float, outlived: Path) -> Any:
 class Forgetful(Ledger):
     """A ledger whose process dies before an outcome is written."""
 
+    mark = Path()
+
     def outcome(self, run: str, environment: str, node: str, result: Result, **body: Any) -> None:
-        die()
+        die(self.mark)
 
 
-def die() -> None:
+def die(mark: Path) -> None:
     """As whoever was killed: no cleaning up, no last word."""
+    mark.with_suffix(DYING).touch()
     os.kill(os.getpid(), signal.SIGKILL)
     threading.Event().wait()
 
@@ -83,7 +90,7 @@ def main(
     state: Path, environment: str, run: str, before: Collection[str], node: str, point: str, seconds: float
 ) -> None:
     """Promote what comes before a node, then the node, and die at a point of it."""
-    die_in(addresses_of(state), environment, run, before, node, point, seconds, state / f"{run}.outlived")
+    die_in(addresses_of(state), environment, run, before, node, point, seconds, state / run)
 
 
 def die_on(
@@ -91,8 +98,7 @@ def die_on(
 ) -> None:
     """The same in dev, on what everybody else takes for another machine: by what leases tell of it."""
     socket.gethostname = lambda: host
-    outlived = addresses.state / "outlived"
-    die_in(addresses, "dev", "killed", before, node, DURING, seconds, outlived, lease_seconds)
+    die_in(addresses, "dev", "killed", before, node, DURING, seconds, addresses.state / "killed", lease_seconds)
 
 
 def die_in(
@@ -103,14 +109,15 @@ def die_in(
     node: str,
     point: str,
     seconds: float,
-    outlived: Path,
+    mark: Path,
     lease_seconds: float = lease.SECONDS,
 ) -> None:
     """The work of `main`, at any addresses."""
     if before:
         promote(addresses, environment, f"{run}-before", before, lease_seconds)
-    kinds.TABLE = {kind: lethal(module, point, seconds, outlived) for kind, module in kinds.TABLE.items()}  # type: ignore[misc]
+    kinds.TABLE = {kind: lethal(module, point, seconds, mark) for kind, module in kinds.TABLE.items()}  # type: ignore[misc]
     if point == UNRECORDED:
+        Forgetful.mark = mark
         promotion.Ledger = Forgetful  # type: ignore[misc]
     promote(addresses, environment, run, {node}, lease_seconds)
 
