@@ -124,7 +124,7 @@ def test_a_team_s_ledger_is_asked_through_a_file_of_addresses(
         return " ".join(done.output.split())
 
     assert release(OLD).id in told("releases")
-    assert f"dev: {ledger.last_number('dev')} entries, each as it was written" in told("check")
+    assert f"dev: {ledger.last_number('dev')} entries, each as it was written" in told("audit")
     assert "is held in dev" in told("hold", "dev", "dev", "--because", "a doubt")
     assert "a doubt" in told("show", release(OLD).id)
     assert told("prune") == "Nothing is to be removed."
