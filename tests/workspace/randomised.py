@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from small_world import DEV, IMAGES, STAGING, World
 from workspace.errors import Refused
 
 _MEMORY = Path("/dev/shm")
+_TOLD_EVERY = 50
+# A promotion waits for its stand-ins and the disk half of its time.
+_AT_ONCE_A_CORE = 2
 CARRIED = "carried, equal"
 WRONG = "wrong"
 
@@ -198,11 +201,16 @@ def fresh_seed() -> int:
     return int(os.environ.get("RANDOMISED_SEED") or random.SystemRandom().randrange(1 << 32))
 
 
-def many(first: int, count: int, jobs: int = 1) -> tuple[Counter[str], list[str]]:
-    """So many promotions from a seed on: how they ended, and the wrong ones with what replays them."""
+def many(
+    first: int, count: int, jobs: int = 1, tell: Callable[[Iterable[Any], int], Iterable[Any]] = lambda found, _: found
+) -> tuple[Counter[str], list[str]]:
+    """So many promotions from a seed on: how they ended, and the wrong ones with what replays them.
+
+    `tell` may show how far they are: it is given the ends as they come, and how many there will be.
+    """
     ends, wrong, seeds = Counter[str](), [], range(first, first + count)
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        found = list(pool.map(run, seeds) if jobs > 1 else map(run, seeds))
+        found = list(tell(pool.map(run, seeds) if jobs > 1 else map(run, seeds), count))
     for seed, (end, told) in zip(seeds, found, strict=True):
         ends[end.partition(":")[0] if end.startswith(WRONG) else end] += 1
         if end.startswith(WRONG):
@@ -210,10 +218,18 @@ def many(first: int, count: int, jobs: int = 1) -> tuple[Counter[str], list[str]
     return ends, wrong
 
 
+def _told(found: Iterable[Any], count: int) -> Iterator[Any]:
+    """The ends as they come, every so many of them counted in a line."""
+    for number, each in enumerate(found, 1):
+        if number % _TOLD_EVERY == 0 or number == count:
+            print(f"{number} of {count}", flush=True)
+        yield each
+
+
 def main(count: str = "1000", seed: str = "") -> int:
     """0 when nothing was wrong."""
     began, first = time.monotonic(), int(seed) if seed else fresh_seed()
-    ends, wrong = many(first, int(count), os.cpu_count() or 1)
+    ends, wrong = many(first, int(count), _AT_ONCE_A_CORE * (os.cpu_count() or 1), _told)
     for end, number in sorted(ends.items()):
         print(f"{number:6} {end}")
     print(f"{ends[WRONG]:6} wrong of {count} promotions from seed {first} on, in {time.monotonic() - began:.0f} s")
