@@ -76,9 +76,10 @@ kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four 
 	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/cases.py --jobs $(shell nproc) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: one-writer
-one-writer: $(READY) ## promotions at the same moment, and one that slept: what the stand-in saw, counted; then 100 schedules   [TIMES=n, SEED=n]
+one-writer: $(READY) ## promotions at the same moment, and one that slept: what the stand-in saw, counted; then 100 schedules, and dev whole twice at once   [TIMES=n, SEED=n]
 	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/one_writer.py $(if $(TIMES),--times $(TIMES)) $(if $(SEED),--seed $(SEED))
-	@$(PYTHON) -m pytest tests/workspace/test_sharing.py --verbose -k "hundred_schedules or test_can_fail"
+	@$(PYTHON) -m pytest tests/workspace/test_sharing.py tests/kill/test_two_promotions.py --verbose -k "schedules or test_can_fail or two_processes"
+
 .PHONY: randomised
 randomised: $(READY) ## promotions with tags, packages and branches moved in between: staging has what was proven   [COUNT=n, RANDOMISED_SEED=n]
 	@PYTHONPATH=tests/workspace $(PYTHON) tests/workspace/randomised.py $(or $(COUNT),1000)

@@ -10,7 +10,7 @@ from workspace.ledger import Event, Ledger
 
 from deployments import local
 
-pytestmark = [pytest.mark.slow, pytest.mark.contract, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.thorough, pytest.mark.slow, pytest.mark.contract, pytest.mark.timeout(900)]
 
 
 def promote(state: Path, run: str) -> None:
