@@ -11,7 +11,7 @@ import pytest
 from evidence import Evidence, files_of
 from workspace.rehearsal import bicep
 from workspace.rehearsal.bicep_emit import Emitter
-from workspace.rehearsal.bicep_syntax import parse
+from workspace.rehearsal.bicep_parser import parse
 from workspace.rehearsal.bicep_tokens import BicepError, Source
 
 
