@@ -6,7 +6,6 @@ from workspace.rehearsal.bicep_syntax import Access, Constant, Member, Name, Tex
 from workspace.rehearsal.bicep_terms import Terms
 
 _SIMPLE = ("string", "int", "bool", "object", "array")
-_OF_RESOURCES = ("resourceInput", "resourceOutput", "resourceDerived")
 
 
 class Types(Terms):
@@ -53,10 +52,12 @@ class Types(Terms):
             return Type(start.place, "", nullable=True)
         if start.text == "resource" and self._now.sort == "text":
             raise self._error("BCP000", "The rehearsal subset does not know parameters that are resources.", start)
-        if start.text in _OF_RESOURCES and self._accept("<"):
+        if self._accept("<"):  # made of another type, as resourceInput<'Microsoft.Web/sites@2023-12-01'>
             self._type()
+            while self._accept(","):
+                self._type()
             self._expect(">")
-            return Type(start.place, "", nullable=False)
+            return Type(start.place, "")
         return Type(start.place, "", refers=Name(start.place, start.text))
 
     def _literal_type(self) -> Type:
