@@ -467,7 +467,34 @@ _VALUES = """{
 }
 """
 FOLDERS = {
-    "folders/main.bicep": "param label string\nparam size int = 1\n\noutput told string = '${label}${size}'\n",
+    "folders/main.bicep": """\
+param label string
+param size int = 1
+
+resource store 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+  name: 'st${label}${size}'
+  location: resourceGroup().location
+  sku: { name: 'Standard_LRS' }
+  kind: 'StorageV2'
+}
+""",
+    "folders/tests/bicepconfig.json": """\
+{
+  // tests have parameters for all that is tested
+  "analyzers": { "core": { "rules": { "no-unused-params": { "level": "off" } } } }
+}
+""",
+    "folders/tests/main.test.bicep": """\
+param later string = ''
+
+@sys.description('What is tested')
+param description string
+
+module tested '../main.bicep' = {
+  name: 'tested-${description}'
+  params: { label: toLower(description) }
+}
+""",
     "folders/values/dev/main.parameters.json": _VALUES,
     "folders/values/prod/main.parameters.json": _VALUES,
 }

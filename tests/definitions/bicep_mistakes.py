@@ -460,6 +460,34 @@ SEEDS = [
         "60",
     ),
     (
+        "a name is illegal with the values of one environment, in a template that a test uses, too",
+        "folders/values/prod/main.parameters.json",
+        '"value": "shop"',
+        '"value": "Shop"',
+        "name",
+        ("folders/main.bicep", "name: 'st"),
+        "stShop2",
+    ),
+    (
+        "the configuration tells of what is idle, too",
+        "folders/tests/bicepconfig.json",
+        '"off"',
+        '"warning"',
+        "unused",
+        ("folders/tests/main.test.bicep", "param later"),
+        "parameter later",
+    ),
+    (
+        "a variable after the part that the compiler is told to pass over",
+        VAULT,
+        "var reader",
+        "#disable-diagnostics no-unused-vars\nvar old = 1\n#restore-diagnostics no-unused-vars\n"
+        "var older = 2\nvar reader",
+        "unused",
+        "var older",
+        "variable older",
+    ),
+    (
         "a short name of a loop is too long",
         ALONE,
         WHOLE,
@@ -501,6 +529,28 @@ SEEDS = [
 
 # The rule it comes near to · what is right · file · old text · new text
 NEAR = [
+    (
+        "unused",
+        "a parameter that the compiler is told to pass over",
+        VAULT,
+        "param principalId",
+        "#disable-next-line no-unused-params // kept for callers\nparam old string = ''\nparam principalId",
+    ),
+    (
+        "unused",
+        "variables that the compiler is told to pass over",
+        VAULT,
+        "var reader",
+        "#disable-diagnostics no-unused-vars\nvar old = 1\nvar older = 2\n"
+        "#restore-diagnostics no-unused-vars\nvar reader",
+    ),
+    (
+        "unused",
+        "a rule that the configuration switches off",
+        "folders/tests/main.test.bicep",
+        "module tested",
+        "param seldom bool = false\n\nmodule tested",
+    ),
     ("syntax", "a text of lines holds braces and quotes", LANDING_MAIN, "stay.\n", "stay: }} ' '' ${label}\n"),
     ("syntax", "two dollars before a text of lines", LANDING_MAIN, "$'''\nHello ${env", "$$'''\nHello ${x} $${env"),
     ("syntax", "diagnostics are switched off for a part", WEB, "param name", "#disable-diagnostics BCP081\nparam name"),

@@ -199,6 +199,11 @@ _DECORATORS = frozenset((
     "allowed", "batchSize", "description", "discriminator", "export", "maxLength", "maxValue", "metadata", "minLength",
     "minValue", "nullIfNotFound", "onlyIfNotExists", "retryOn", "sealed", "secure", "validate", "waitUntil",
 ))  # fmt: skip
+# How the compiler's linter calls the rule about each.
+_CODES = {
+    "param": "no-unused-params", "var": "no-unused-vars", "resource": "no-unused-existing-resources",
+    "import": "no-unused-imports",
+}  # fmt: skip
 _NAMES_A_FILE = {
     "module": "the module {} wants", "import": "{} is imported from", "using": "the values are for",
     "extends": "the file extends",
@@ -325,7 +330,12 @@ def _unused(files: Files) -> Iterator[Finding]:
         }
         for each in template.declarations:
             idle = each.sort in _IDLE and (each.sort != "resource" or each.existing)
-            if idle and each.name not in used and not decorator(each, "export"):
+            if (
+                idle
+                and each.name not in used
+                and not decorator(each, "export")
+                and not _accepted(files, template, each)
+            ):
                 yield UNUSED.at(template.at(each.place), f"{_IDLE[each.sort]} {each.name} is used nowhere")
     lost = files.unread or any(each and each not in files.checkout.files for each in files.used)
     calling = {path.rsplit("/", 1)[0] if "/" in path else "" for path in files.used}
@@ -339,6 +349,12 @@ def _unused(files: Files) -> Iterator[Finding]:
             and not lost
         ):
             yield UNUSED.at(template.path, f"no template uses the module {template.path.rsplit('/', 1)[-1]}")
+
+
+def _accepted(files: Files, template: Template, idle: Declaration) -> bool:
+    """Whether somebody has told the compiler that this may be idle."""
+    code = _CODES.get(idle.sort, "")
+    return bool(code) and (template.silences(idle.place, code) or files.switches_off(template, code))
 
 
 def _versions(files: Files) -> Iterator[Finding]:
@@ -562,7 +578,7 @@ def _parity(files: Files) -> Iterator[Finding]:
 
 def _deployments(files: Files) -> Iterator[tuple[tuple[tuple[Made, ...], ...], tuple[str, ...]]]:
     """What each template makes, one group for each use of a file, in every environment it has parameters for."""
-    for template in files.roots:
+    for template in files.deployed:
         for given in files.of(template):
             values = {name: UNKNOWN if value is None else value for name, value in given.values.items()}
             yield tuple(made(files, template, values)), _environments(given)

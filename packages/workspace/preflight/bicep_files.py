@@ -112,6 +112,28 @@ class Files:
         """The templates that no other uses as a module."""
         return tuple(each for path, each in self.templates.items() if path not in self.used)
 
+    @property
+    def deployed(self) -> tuple[Template, ...]:
+        """The templates that are deployed by themselves: those that no other uses, and those with parameter files."""
+        given = {each.template.path for each in self.parameters}
+        return tuple(each for path, each in self.templates.items() if path not in self.used or path in given)
+
+    def switches_off(self, template: Template, code: str) -> bool:
+        """Whether the nearest bicepconfig.json above a file switches one of the compiler's own rules off."""
+        folders = [posixpath.dirname(template.path), *_above(posixpath.dirname(template.path))]
+        near = (posixpath.join(folder, "bicepconfig.json") for folder in folders)
+        file = next((each for each in near if each in self.checkout.files), "")
+        return bool(file) and self._level(file, code) == "off"
+
+    def _level(self, file: str, code: str) -> Any:
+        try:
+            told = json.loads(re.sub(r"^\s*//.*$", "", self.checkout.text(file), flags=re.MULTILINE))
+        except (OSError, ValueError, RecursionError):
+            return None
+        for key in ("analyzers", "core", "rules", code, "level"):
+            told = told.get(key) if isinstance(told, dict) else None
+        return told.lower() if isinstance(told, str) else None
+
     def whole(self, root: Template) -> tuple[Template, ...]:
         """A template with all its modules and theirs."""
         found = {root.path: root}

@@ -60,6 +60,18 @@ class Template:
         """`file:line` of a place in the text."""
         return f"{self.path}:{self._text.count(chr(10), 0, place) + 1}"
 
+    def silences(self, place: int, code: str) -> bool:
+        """Whether the file switches one of the compiler's own rules off at a place: for the line, or for a part."""
+        before = self._text[: self._text.rfind("\n", 0, place) + 1].splitlines()
+        if before and re.match(rf"\s*#disable-next-line\b.*\b{re.escape(code)}\b", before[-1]):
+            return True
+        told = [
+            found[1]
+            for line in before
+            if (found := re.match(rf"\s*#(disable|restore)-diagnostics\b.*\b{code}\b", line))
+        ]
+        return bool(told) and told[-1] == "disable"
+
     def of(self, sort: str) -> tuple[Declaration, ...]:
         """The declarations of a sort: param, var, resource, module, output."""
         return tuple(each for each in self.declarations if each.sort == sort)
