@@ -19,6 +19,8 @@ import pytest
 from typer.testing import CliRunner
 from workspace.addresses import Addresses
 from workspace.clients.states import States
+from workspace.clients.terraform import Terraform
+from workspace.clients.terraform.engine import Engine
 from workspace.environment import Environment
 from workspace.ledger import Ledger
 from workspace.live import ways
@@ -131,10 +133,16 @@ def target(whole: Target) -> Iterator[Target]:
         whole.undo.pop()()
 
 
-def unregistered(target: Target) -> None:
-    told = target.addresses.subscription, "Microsoft.ServiceBus"
-    arm_rules.register(target.rehearsal.cloud, *told, registered=False)
-    target.undo.append(lambda: arm_rules.register(target.rehearsal.cloud, *told, registered=True))
+def unregistered_as(name: str) -> Callable[[Target], None]:
+    def happens(target: Target) -> None:
+        told = target.addresses.subscription, name
+        arm_rules.register(target.rehearsal.cloud, *told, registered=False)
+        target.undo.append(lambda: arm_rules.register(target.rehearsal.cloud, *told, registered=True))
+
+    return happens
+
+
+unregistered = unregistered_as("Microsoft.ServiceBus")
 
 
 def locked(target: Target) -> None:
@@ -468,6 +476,12 @@ NEAR: dict[str, tuple[Happens, str]] = {
     ),
     "a deleted vault of another name": (deleted_vault(f"{APP_VAULT}-old"[:-4] + "x"), "live/name-soft-deleted"),
     "somebody's similar name": (their("mystirachaindevsax"), "live/name-taken"),
+    "a provider that nothing here uses": (unregistered_as("Microsoft.Batch"), "live/provider-not-registered"),
+    "a tenant in capitals": (lambda target: {"tenant": target.addresses.tenant.upper()}, "live/wrong-tenant"),
+    "a registry's address with a slash at its end": (
+        lambda target: {"registry": f"{target.addresses.registry}/"}, "live/registry-unreachable",
+    ),
+    "a cluster that is being changed and runs": (cluster(powerState={"code": "Running"}), "live/cluster-unready"),
     "a cluster one version below": (cluster(currentKubernetesVersion="1.35.9"), "live/cluster-version"),
 }  # fmt: skip
 
@@ -573,6 +587,25 @@ def test_states_in_a_container_are_looked_at_there(target: Target, answers: Any,
         found = [each.rule.id for each in ways.states(needs, SimpleNamespace(states=states))]
         server.shutdown()
     assert found == ([rule] if rule else [])
+
+
+@pytest.mark.parametrize(
+    ("prints", "rule", "words"),
+    [
+        ('{"terraform_version": "1.4.6"}', "live/tool-missing", "passed over Terraform 1.4.6"),
+        ("Segmentation fault", "live/tool-missing", "passed over Terraform 0"),
+        ('{"terraform_version": "1.5.0"}', "live/tool-version", "redis ask for >= 1.6"),
+        ('{"terraform_version": "1.6.0"}', "", ""),
+    ],
+)
+def test_the_terraform_of_this_machine_is_asked_for_its_version(
+    target: Target, prints: str, rule: str, words: str
+) -> None:
+    engine = Engine(str(program(target, "terraform", prints) / "terraform"), origin="here")
+    outside = SimpleNamespace(terraform=Terraform(backend={}, engine=engine))
+    found = list(ways.terraform(asked_version(">= 1.6")(target)["needs"], outside))
+    assert [each.rule.id for each in found] == ([rule] if rule else [])
+    assert words in "".join(each.what for each in found)
 
 
 @pytest.mark.parametrize(
