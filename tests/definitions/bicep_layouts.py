@@ -469,14 +469,21 @@ _VALUES = """{
 FOLDERS = {
     "folders/main.bicep": """\
 param label string
+param stage string
 param size int = 1
 
 resource store 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   name: 'st${label}${size}'
   location: resourceGroup().location
+  tags: { stage: stage }
   sku: { name: 'Standard_LRS' }
   kind: 'StorageV2'
 }
+""",
+    "folders/deploy.sh": """\
+#!/bin/sh
+exec az deployment group create --resource-group "shop-$1" --template-file main.bicep \\
+  --parameters "@values/$1/main.parameters.json" --parameters stage="$1"
 """,
     "folders/tests/bicepconfig.json": """\
 {
@@ -492,7 +499,7 @@ param description string
 
 module tested '../main.bicep' = {
   name: 'tested-${description}'
-  params: { label: toLower(description) }
+  params: { label: toLower(description), stage: 'test' }
 }
 """,
     "folders/values/dev/main.parameters.json": _VALUES,

@@ -296,6 +296,15 @@ SEEDS = [
         "environmentName",
     ),
     (
+        "neither a file nor the script has a value",
+        "folders/deploy.sh",
+        " --parameters stage=",
+        " --tags stages=",
+        "parameter-missing",
+        ("folders/values/dev/main.parameters.json", ""),
+        "stage folders/main.bicep",
+    ),
+    (
         "no file of a chain has a value",
         BASE,
         "param region = 'westeurope'\n",
@@ -321,6 +330,24 @@ SEEDS = [
         "parameter-value",
         "param plan",
         "plan capacity",
+    ),
+    (
+        "an object in an array lacks what its type wants",
+        DEV,
+        "{ name: 'apps', range: '10.1.0.0/24' }",
+        "{ name: 'apps', ranges: ['10.1.0.0/24'] }",
+        "parameter-value",
+        "param network",
+        "subnets item 0 range",
+    ),
+    (
+        "a text in an object is shorter than its type allows",
+        DEV,
+        "range: '10.1.0.0/24'",
+        "range: '10.1/24'",
+        "parameter-value",
+        "param network",
+        "subnets 7 9",
     ),
     (
         "an item of an array has the wrong type",
@@ -529,6 +556,42 @@ SEEDS = [
 
 # The rule it comes near to · what is right · file · old text · new text
 NEAR = [
+    (
+        "parameter-value",
+        "a type that is made of itself",
+        LANDING_MAIN,
+        "type Subnet = {",
+        "type Subnet = {\n  within: Subnet?\n  beside: Subnet[]?",
+    ),
+    (
+        "syntax",
+        "comments after values and over lines",
+        PARAMETERS,
+        '"value": "${AZURE_LOCATION}"',
+        '"value": "${AZURE_LOCATION}" // where\n      /* and "not\n      elsewhere */',
+    ),
+    (
+        "secure-missing",
+        "what makes names unique",
+        WEB,
+        "param vaultName string",
+        "param vaultName string\nparam resourceToken string = uniqueString(vaultName)\n"
+        "output token string = resourceToken",
+    ),
+    (
+        "secret-in-clear",
+        "a password that is made for each deployment",
+        PARAMETERS,
+        "${API_KEY}",
+        "GEN-PASSWORD",
+    ),
+    (
+        "parameter-missing",
+        "a value that a script of PowerShell passes",
+        "folders/deploy.sh",
+        WHOLE,
+        "New-AzResourceGroupDeployment -TemplateFile main.bicep -TemplateParameterFile $file -stage $stage\n",
+    ),
     (
         "unused",
         "a parameter that the compiler is told to pass over",

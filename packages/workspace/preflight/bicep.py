@@ -104,7 +104,7 @@ MISSING_PARAMETER = Rule(
     Severity.ERROR,
     "A parameter file without a value that the template requires.",
     "The deployment of that environment fails, or asks a question that nobody answers.",
-    "Add the value, or a default; secure parameters are passed at the deployment and need not be there.",
+    "Add the value, or a default; secure parameters, and what a script passes by name, need not be there.",
 )
 VALUE = Rule(
     "bicep/parameter-value",
@@ -215,7 +215,9 @@ _IDLE = {
     "func": "the function", "import": "the import",
 }  # fmt: skip
 _SECRET_NAME = re.compile(
-    r"(password|passphrase|secrets?|token|api_?key|private_?key|account_?key|access_?key|connection_?strings?|credentials?)$",
+    # a resource token is what makes names unique
+    r"(password|passphrase|secrets?|(?<!resource)(?<!resource_)token|api_?key|private_?key|account_?key|access_?key|"
+    r"connection_?strings?|credentials?)$",
     re.IGNORECASE,
 )
 _SECRET_PROPERTY = re.compile(
@@ -228,7 +230,7 @@ _SECRET_VALUE = re.compile(
 )
 _KEY_IN_TEXT = re.compile(r"AccountKey=\w{8}|SharedAccessKey=\w{8}|PRIVATE KEY-----\s*\w{8}")
 _PASSWORD = re.compile(r"^(admin(istrator)?(Login)?Password|clientSecret|sasToken)$", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"\$\(|\$\{|#\{|\{\{|__|<")
+_PLACEHOLDER = re.compile(r"\$\(|\$\{|#\{|\{\{|__|<|GEN-")
 _TELLS_LITTLE = frozenset(("empty", "length", "contains", "startsWith", "endsWith", "guid", "uniqueString", "indexOf"))
 _COMPARES = frozenset(("==", "!=", "=~", "!~", "<", "<=", ">", ">=", "!", "&&", "||"))
 _TARGETS = frozenset((
@@ -548,7 +550,8 @@ def _parameters(files: Files) -> Iterator[Finding]:
             elif wrong := complaint(declared[name], value):
                 yield VALUE.at(given.at(name), f"the parameter {name} {wrong}", *where)
         for name, each in declared.items():
-            if is_required(each) and not is_secure(each) and name not in given.values and given.path not in files.bases:
+            here = name in given.values or given.path in files.bases
+            if is_required(each) and not is_secure(each) and not here and name not in files.passed:
                 what = f"there is no value for {name}, which {given.template.path} requires"
                 yield MISSING_PARAMETER.at(given.path, what, *where)
 

@@ -22,6 +22,10 @@ _ENVIRONMENT = re.compile(
     r"(?<![a-z])(dev|development|test|qa|uat|stg|staging|prd|prod|production)(?![a-z])", re.IGNORECASE
 )
 _LONG = {"development": "dev", "stg": "staging", "prd": "prod", "production": "prod"}
+_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_DEPLOYS = re.compile(r"\baz (deployment|stack)\b|arm-deploy|bicep-deploy|New-Az\w*Deployment", re.IGNORECASE)
+_PASSED = re.compile(r"(?<![\w.])(\w+)=|\s-(\w+)\s")
+_SCRIPTS = ("*.yml", "*.yaml", "*.sh", "*.ps1", "*.azcli", "*.cmd", "*.bat", "*Makefile", "*.mk")
 # What a pipeline or a tool puts in before Azure sees the file.
 _FILLED_IN = re.compile(r"\$\{\w|\$\(|#\{|\{\{|__\w+__")
 
@@ -99,7 +103,7 @@ class Files:
         self._import_types()
         for giver in self.givers.values():
             self._read_giver(giver)
-        for each in checkout.matching("*.json") if self.paths else ():
+        for each in checkout.matching("*.json", "*.jsonc") if self.paths else ():
             self._read_parameters(each)
 
     @property
@@ -111,6 +115,13 @@ class Files:
     def roots(self) -> tuple[Template, ...]:
         """The templates that no other uses as a module."""
         return tuple(each for path, each in self.templates.items() if path not in self.used)
+
+    @cached_property
+    def passed(self) -> frozenset[str]:
+        """What scripts and workflows that deploy something pass by name, beside the parameter files."""
+        texts = map(self.checkout.found, self.checkout.matching(*_SCRIPTS))
+        found = (each for text in texts if _DEPLOYS.search(text) for each in _PASSED.findall(text))
+        return frozenset(name for pair in found for name in pair if name)
 
     @property
     def deployed(self) -> tuple[Template, ...]:
@@ -127,7 +138,7 @@ class Files:
 
     def _level(self, file: str, code: str) -> Any:
         try:
-            told = json.loads(re.sub(r"^\s*//.*$", "", self.checkout.text(file), flags=re.MULTILINE))
+            told = json.loads(_without_comments(self.checkout.text(file)))
         except (OSError, ValueError, RecursionError):
             return None
         for key in ("analyzers", "core", "rules", code, "level"):
@@ -216,7 +227,7 @@ class Files:
         if "deploymentParameters.json" not in text[:2000] or not (template := self._template(path)):
             return
         try:
-            content = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+            content = json.loads(_without_comments(text))
         except (ValueError, RecursionError) as error:
             self.unread[path] = Unread(
                 getattr(error, "lineno", 1), f"the file is no JSON: {getattr(error, 'msg', error)}"
@@ -249,6 +260,11 @@ class Files:
                 return found
         roots = [each for each in self.roots if posixpath.dirname(each.path) == folder]
         return roots[0] if len(roots) == 1 else None
+
+
+def _without_comments(text: str) -> str:
+    """JSON without the comments that Azure's tools take in it; lines stay where they are."""
+    return _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), text)
 
 
 def _above(folder: str) -> Iterator[str]:

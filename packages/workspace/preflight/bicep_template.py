@@ -18,12 +18,14 @@ from workspace.rehearsal.bicep_syntax import (
     Member,
     Name,
     Text,
+    Type,
 )
 
 _APART = ("output", "metadata", "assert", "using", "extends", "extensionConfig")
 _LIMITS = ("minLength", "maxLength", "minValue", "maxValue", "allowed", "secure")
 # Types of types do not end where one is declared by itself.
 _DEEPEST = 20
+_INSIDE = 4
 
 
 class _Unknown:
@@ -78,8 +80,10 @@ class Template:
 
     @cached_property
     def parameters(self) -> Mapping[str, Declaration]:
-        """The parameters by name."""
-        return {each.name: each for each in self.of("param")}
+        """The parameters by name, with the whole type of each."""
+        return {
+            each.name: replace(each, type=self._whole(each.type)) if each.type else each for each in self.of("param")
+        }
 
     @cached_property
     def resources(self) -> tuple[Declaration, ...]:
@@ -124,17 +128,33 @@ class Template:
 
     def _typed(self, declaration: Declaration) -> Declaration:
         """The declaration with the type that its own is another name of, and with that one's decorators."""
-        kind, decorators = declaration.type, list(declaration.decorators)
-        if kind is None or not kind.refers:
+        if declaration.type is None or not declaration.type.refers:
             return declaration
-        refers = kind.refers
+        kind, more = self._followed(declaration.type)
+        return replace(declaration, type=kind, decorators=(*declaration.decorators, *more))
+
+    def _followed(self, kind: Type) -> tuple[Type, tuple[Call, ...]]:
+        """What a type is another name of, and the limits that its names have on the way."""
+        refers, limits = kind.refers, list[Call]()
         for _ in range(_DEEPEST):
-            found = self._types.get(spelled(kind.refers))
+            found = self._types.get(spelled(kind.refers)) if kind.refers else None
             if found is None or found.type is None:
                 break
-            decorators += [each for each in found.decorators if each.name in _LIMITS]
+            limits += [each for each in found.decorators if each.name in _LIMITS]
             kind = replace(found.type, nullable=kind.nullable or found.type.nullable)
-        return replace(declaration, type=replace(kind, refers=refers), decorators=tuple(decorators))
+        return replace(kind, refers=refers), tuple(limits)
+
+    def _whole(self, kind: Type, depth: int = _INSIDE) -> Type:
+        """A type with those of its parts, and of theirs, in place of their names."""
+        if not depth:
+            return kind
+        element = self._whole(self._followed(kind.element)[0], depth - 1) if kind.element else None
+        members = []
+        for each in kind.members:
+            found, limits = self._followed(each.type)
+            decorators = (*each.decorators, *limits)
+            members.append(replace(each, type=self._whole(found, depth - 1), decorators=decorators))
+        return replace(kind, element=element, members=tuple(members))
 
 
 def spelled(node: Any) -> str:
