@@ -106,6 +106,15 @@ SEEDS = [
         "br:shop.azurecr.io/bicep/main:1.2.0 registry",
     ),
     (
+        "values for a template in JSON",
+        "azd/infra/other.bicepparam",
+        WHOLE,
+        "using 'azuredeploy.json'\n\nparam siteName = 'shop'\n",
+        "not-read",
+        "using",
+        "azuredeploy.json no Bicep",
+    ),
+    (
         "a value is given twice",
         DEV,
         "param copies = 2",

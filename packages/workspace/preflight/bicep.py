@@ -339,7 +339,7 @@ def _unused(files: Files) -> Iterator[Finding]:
                 and not _accepted(files, template, each)
             ):
                 yield UNUSED.at(template.at(each.place), f"{_IDLE[each.sort]} {each.name} is used nowhere")
-    lost = files.unread or any(each and each not in files.checkout.files for each in files.used)
+    lost = files.unread or any(each and each not in files.there for each in files.used)
     calling = {path.rsplit("/", 1)[0] if "/" in path else "" for path in files.used}
     for template in files.roots:
         folder = template.path.rsplit("/", 1)[0] if "/" in template.path else ""
@@ -396,7 +396,7 @@ def _modules(files: Files) -> Iterator[Finding]:
     for template in files.texts:
         for each in (one for sort in _NAMES_A_FILE for one in template.of(sort)):
             target = template.target(each)
-            if target and target not in files.checkout.files:
+            if target and target not in files.there:
                 what = _NAMES_A_FILE[each.sort].format(each.name)
                 path = each.reference.plain if each.reference else ""
                 yield MODULE.at(template.at(each.place), f"{what} {path}, which is not there")

@@ -88,6 +88,7 @@ class Files:
 
     def __init__(self, checkout: Checkout) -> None:
         self.checkout = checkout
+        self.there = frozenset(checkout.files)
         self.paths = checkout.matching("*.bicep")
         self.templates: dict[str, Template] = {}
         self.givers: dict[str, Template] = {}
@@ -133,7 +134,7 @@ class Files:
         """Whether the nearest bicepconfig.json above a file switches one of the compiler's own rules off."""
         folders = [posixpath.dirname(template.path), *_above(posixpath.dirname(template.path))]
         near = (posixpath.join(folder, "bicepconfig.json") for folder in folders)
-        file = next((each for each in near if each in self.checkout.files), "")
+        file = next((each for each in near if each in self.there), "")
         return bool(file) and self._level(file, code) == "off"
 
     def _level(self, file: str, code: str) -> Any:
@@ -202,12 +203,10 @@ class Files:
             text = self.checkout.text(giver.path)
             written = {each.name: each for each in giver.of("given")}
             self.parameters.append(Parameters(giver.path, template, values, text, written))
-        elif using.reference and not giver.target(using):
+        elif using.reference and (not giver.target(using) or giver.target(using) in self.there - {*self.paths}):
             line = int(giver.at(using.place).rpartition(":")[2])
-            said = using.reference.plain or "a computed path"
-            self.unread[giver.path] = Unread(
-                line, f"the template {said} is in a registry and was not asked", beyond=True
-            )
+            where = "is in a registry, which was not asked" if not giver.target(using) else "is no Bicep"
+            self.unread[giver.path] = Unread(line, f"the template {using.reference.plain} {where}", beyond=True)
 
     def _given(self, giver: Template, above: tuple[Template, ...]) -> dict[str, Any]:
         """The values of a `.bicepparam` by name, those of the file that it extends among them."""
@@ -253,7 +252,7 @@ class Files:
             for place in above:
                 if found := self.templates.get(posixpath.join(place, f"{name}.bicep")):
                     return found
-        if any(posixpath.join(folder, f"{name}.json") in self.checkout.files for name in own):
+        if any(posixpath.join(folder, f"{name}.json") in self.there for name in own):
             return None
         for place in above[:2]:
             if found := self.templates.get(posixpath.join(place, "main.bicep")):
