@@ -9,7 +9,6 @@ from bicep_layouts import LAYOUTS
 from bicep_mistakes import WHOLE
 from workspace.preflight import bicep
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.finding import Finding
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "packages/app/infrastructure"
@@ -468,10 +467,15 @@ NEAR = [
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / FOLDER, tmp_path / FOLDER)
+    return laid_out(tmp_path)
+
+
+def laid_out(root: Path) -> Path:
+    """A folder with our Bicep and that of others."""
+    shutil.copytree(ROOT / FOLDER, root / FOLDER)
     for file, text in LAYOUTS.items():
-        put(tmp_path / file, text)
-    return tmp_path
+        put(root / file, text)
+    return root
 
 
 def put(file: Path, text: str) -> None:
@@ -499,62 +503,51 @@ def rules_of(seed: tuple) -> tuple[str, ...]:
     return seed[4] if isinstance(seed[4], tuple) else (seed[4],)
 
 
-def judged(root: Path, row: tuple, rules: tuple[str, ...]) -> tuple[int, int, list[Finding]]:
-    """How many findings are of the rules that must find it, how many beside them, and those of the first rule."""
-    edit(root, *row)
-    found = bicep.check(Checkout(root)).findings
-    right = [each for each in found if each.rule.id.removeprefix("bicep/") in rules]
-    return len(right), len(found) - len(right), [each for each in right if each.rule.id == f"bicep/{rules[0]}"]
-
-
 # What each row has given, so that one test can count them all without looking twice: wanted, met, right, beside.
 SEEN: dict[str, tuple[int, int, int, int]] = {}
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=[each[0] for each in SEEDS])
+def name_of(row: tuple) -> str:
+    return row[0] if len(row) == 7 else f"{row[0]}: {row[1]}"
+
+
+def judged(root: Path, row: tuple) -> list[str]:
+    """All that is found where a row's edit was made; what of it is wanted, met, right and beside is in SEEN.
+
+    Wanted of a seed are its place with its words, and each further rule that must speak, too; of a near miss nothing.
+    """
+    is_seed = len(row) == 7
+    edit(root, *(row[1:4] if is_seed else row[2:]))
+    found = bicep.check(Checkout(root)).findings
+    rules = [f"bicep/{each}" for each in rules_of(row)] if is_seed else []
+    right = [each for each in found if each.rule.id in rules]
+    met = 0
+    if is_seed:
+        place = line_of(root, *(row[5] if isinstance(row[5], tuple) else (row[1], row[5])))
+        first = [each for each in right if each.rule.id == rules[0]]
+        said = " ".join(each.what for each in first)
+        met += place in {each.place for each in first} and all(word in said for word in row[6].split())
+        met += sum(rule in {each.rule.id for each in right} for rule in rules[1:])
+    SEEN[name_of(row)] = (len(rules), met, len(right), len(found) - len(right))
+    return [str(each) for each in found]
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=map(name_of, SEEDS))
 def test_a_mistake_is_found_by_its_rule_and_nothing_else_is(root: Path, seed: tuple) -> None:
-    SEEN[seed[0]] = looked_for(root, seed)
-    wanted, met, right, beside = SEEN[seed[0]]
-    found = [str(each) for each in bicep.check(Checkout(root)).findings]
-    assert (met, beside) == (wanted, 0) and right >= met, found
+    found = judged(root, seed)
+    wanted, met, _, beside = SEEN[name_of(seed)]
+    assert (met, beside) == (wanted, 0), found
 
 
-def looked_for(root: Path, seed: tuple) -> tuple[int, int, int, int]:
-    """Wanted are the place with its words, and each further rule that must speak, too."""
-    _, file, old, new, _, where, words = seed
-    rules = rules_of(seed)
-    right, beside, first = judged(root, (file, old, new), rules)
-    place = line_of(root, *(where if isinstance(where, tuple) else (file, where)))
-    said = " ".join(each.what for each in first)
-    found = {each.rule.id for each in bicep.check(Checkout(root)).findings}
-    met = (place in {each.place for each in first} and all(word in said for word in words.split())) + sum(
-        f"bicep/{rule}" in found for rule in rules[1:]
-    )
-    return len(rules), met, right, beside
-
-
-@pytest.mark.parametrize("miss", NEAR, ids=[f"{each[0]}: {each[1]}" for each in NEAR])
+@pytest.mark.parametrize("miss", NEAR, ids=map(name_of, NEAR))
 def test_what_only_looks_like_a_mistake_is_not_found(root: Path, miss: tuple) -> None:
-    edit(root, *miss[2:])
-    found = [str(each) for each in bicep.check(Checkout(root)).findings]
-    SEEN[f"{miss[0]}: {miss[1]}"] = (0, 0, 0, len(found))
-    assert found == []
+    assert judged(root, miss) == []
 
 
 def test_precision_and_recall_on_the_corpus_are_both_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number, row in enumerate([*SEEDS, *NEAR]):
-        name = row[0] if len(row) == 7 else f"{row[0]}: {row[1]}"
-        if name in SEEN:
-            continue
-        here = tmp_path / str(number)
-        shutil.copytree(ROOT / FOLDER, here / FOLDER)
-        for file, text in LAYOUTS.items():
-            put(here / file, text)
-        if len(row) == 7:
-            SEEN[name] = looked_for(here, row)
-        else:
-            edit(here, *row[2:])
-            SEEN[name] = (0, 0, 0, len(bicep.check(Checkout(here)).findings))
+        if name_of(row) not in SEEN:
+            judged(laid_out(tmp_path / str(number)), row)
     wanted, met, right, beside = (sum(each[number] for each in SEEN.values()) for number in range(4))
     precision, recall = right / (right + beside), met / wanted
     with capsys.disabled():
@@ -570,7 +563,7 @@ def test_every_rule_has_two_seeds_and_a_near_miss() -> None:
     assert [each for each in rules if sum(rules_of(seed)[0] == each for seed in SEEDS) < 2] == []
     assert [each for each in rules if not any(miss[0] == each for miss in NEAR)] == []
     assert {rule for seed in SEEDS for rule in rules_of(seed)} | {miss[0] for miss in NEAR} == set(rules)
-    assert len({each[0] for each in SEEDS} | {f"{each[0]}: {each[1]}" for each in NEAR}) == len(SEEDS) + len(NEAR)
+    assert len({name_of(each) for each in [*SEEDS, *NEAR]}) == len(SEEDS) + len(NEAR)
 
 
 def test_layouts_of_others_have_no_finding(root: Path) -> None:
