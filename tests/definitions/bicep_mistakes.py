@@ -566,6 +566,14 @@ SEEDS = [
 # The rule it comes near to · what is right · file · old text · new text
 NEAR = [
     (
+        "dns-in-base",
+        "a record inside a zone that is never made",
+        ALONE,
+        WHOLE,
+        APP + "\nresource zone 'Microsoft.Network/dnsZones@2018-05-01' = if (1 > 2) {\n  name: 'shop.example'\n"
+        "  location: 'global'\n\n  resource www 'CNAME' = {\n    name: 'www'\n    properties: { TTL: 300 }\n  }\n}\n",
+    ),
+    (
         "parameter-value",
         "a type that is made of itself",
         LANDING_MAIN,
