@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workspace.clients.blobs import Container
     from workspace.clients.cluster import Cluster
     from workspace.clients.engine import Engine
+    from workspace.clients.feeds import Feeds
     from workspace.clients.inspection import Inspection
     from workspace.clients.kustomize import Kustomize
     from workspace.clients.managed_clusters import ManagedClusters
@@ -194,6 +195,13 @@ class Outside:
         from workspace.clients.blobs import BlobContents
 
         return BlobContents(container, folder)
+
+    @_made
+    def feeds(self) -> "Feeds":
+        """The registries that base images come from."""
+        from workspace.clients.feeds import Feeds
+
+        return Feeds()
 
     @_made
     def kustomize(self) -> "Kustomize":

@@ -30,17 +30,17 @@ def require(
     """
     if plan.release is None:
         return
-    missing = _patiently(lambda: list(_parts(plan, outside)), delays, say, halt or threading.Event())
-    if missing:
+    lacking = _patiently(lambda: list(missing(plan, outside)), delays, say, halt or threading.Event())
+    if lacking:
         raise Refused(
             f"Release {plan.release.id} cannot be carried to {plan.environment.name}, and nothing was touched, because "
-            f"this is missing: {'; '.join(missing)}. Bring it back, or run promote/{plan.release.built_in} again to "
+            f"this is missing: {'; '.join(lacking)}. Bring it back, or run promote/{plan.release.built_in} again to "
             f"make a release that is whole, or promote an earlier one by name."
         )
 
 
-def _parts(plan: Plan, outside: Any) -> Iterator[str]:
-    """What is missing, in words, part after part."""
+def missing(plan: Plan, outside: Any) -> Iterator[str]:
+    """What is missing of what a plan carries, in words, part after part."""
     for name, content in sorted(plan.carried.items()):
         node = plan.nodes[name]
         yield from _LACKING[node.kind](node.settings, content, outside)

@@ -128,6 +128,34 @@ def test_permissions_on_a_zone_are_told_by_its_own_routes_too(here: Here) -> Non
     assert allows(told, "Microsoft.Network/dnsZones/A/write")
 
 
+def test_something_is_found_by_type_and_name_in_any_case(here: Here) -> None:
+    account = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/kept"
+    here.put({"id": account, "location": "eastus"})
+    assert here.client.id_of("microsoft.storage/StorageAccounts", "Kept") == account
+    assert here.client.id_of("Microsoft.Storage/storageAccounts", "kept2") is None
+    assert here.client.id_of("Microsoft.KeyVault/vaults", "kept") is None
+
+
+def test_a_contributor_to_blobs_on_a_container_may_not_sign_for_its_account(here: Here) -> None:
+    account = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/kept"
+    container = f"{account}/blobServices/default/containers/ledger"
+    here.put({"id": account, "location": "eastus"})
+    here.put({"id": container})
+    here.fail({"point": "permissions", "subject": "kept", "how": "Reader"})
+    role = f"{BASE}/providers/Microsoft.Authorization/roleDefinitions/{ROLES['Storage Blob Data Contributor']}"
+    given = {"principalId": behaviour.caller(SUBSCRIPTION), "roleDefinitionId": role}
+    assignment = f"{container}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000001"
+    here.put({"id": assignment, "properties": given})
+    blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+    sign = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
+    on_container, on_account = here.client.permissions(container), here.client.permissions(account)
+    assert on_container is not None and on_account is not None
+    assert all(allows(on_container, f"{blobs}/{each}", data=True) for each in ("read", "write", "add/action", "delete"))
+    assert not allows(on_account, sign)
+    here.fail({"point": "permissions", "subject": "kept", "how": "Storage Blob Delegator"})
+    assert allows(here.client.permissions(account) or (), sign)
+
+
 def test_a_contributor_may_write_and_not_assign_roles(here: Here) -> None:
     here.fail({"point": "permissions", "subject": "g", "how": "Contributor"})
     told = here.client.permissions(GROUP)

@@ -72,3 +72,4 @@ def test_definitions_of_others_are_read_without_a_rule_that_fails(
         print(f"\n{sort}: {count} folders, {dict(found.most_common())}")  # noqa: T201
     assert count
     assert failed == []
+    assert not {"bicep/not-read", "bicep/syntax"} & found.keys()

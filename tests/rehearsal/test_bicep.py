@@ -11,7 +11,7 @@ import pytest
 from evidence import Evidence, files_of
 from workspace.rehearsal import bicep
 from workspace.rehearsal.bicep_emit import Emitter
-from workspace.rehearsal.bicep_syntax import parse
+from workspace.rehearsal.bicep_parser import parse, parse_parameters
 from workspace.rehearsal.bicep_tokens import BicepError, Source
 
 
@@ -329,6 +329,49 @@ def test_a_secret_of_a_vault_is_handed_over_by_reference() -> None:
     assert module["properties"]["parameters"]["key"] == {
         "reference": {"keyVault": {"id": "[resourceId('Microsoft.KeyVault/vaults', 'kv')]"}, "secretName": "k"}
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("'''\na ${x}\n'''", "a ${x}\n"),
+        ("$'''\na ${x} $ {b}\n'''", "[format('a {0} $ {{b}}\n', parameters('x'))]"),
+        ("$$'''a ${x} $${x}'''", "[format('a ${{x}} {0}', parameters('x'))]"),
+        ("$'''it's ${x}''''", "[format('it''s {0}''', parameters('x'))]"),
+    ],
+)
+def test_a_text_of_lines_has_holes_where_dollars_stand_before_it(written: str, value: str) -> None:
+    assert template(f"param x string\nvar a = {written}")["variables"]["a"] == value
+
+
+@pytest.mark.parametrize(
+    ("source", "sorts"),
+    [
+        ("type a = | 'x'\n  | 'y'\n", ["type"]),
+        ("type a = {\n  @minLength(1)\n  b: string?\n  *: (1 | -2)[]\n}[]", ["type"]),
+        ("param a resourceInput<'A.B/c@2024-01-01'>.properties.d[*]?", ["param"]),
+        ("func f(a string, b int?) string => '${a}${b}'", ["func"]),
+        ("func f() [string, int] => [\n  'x'\n  1\n]", ["func"]),
+        ("import { a, 'b' as c } from 'x.bicep'\nimport * as d from 'y.bicep'", ["import", "import", "import"]),
+        ("extension 'br:x.io/y:1' with { z: 1 } as e\nextension f\nprovider g", ["extension"] * 3),
+        ("import 'kubernetes@1.0.0' as k", ["extension"]),
+        ("assert a = 1 < 2\nvar b string = 'x'", ["assert", "var"]),
+    ],
+)
+def test_what_came_to_the_language_later_is_read_and_has_no_template(source: str, sorts: list[str]) -> None:
+    file = parse(Source("main.bicep", source))
+    assert [each.sort for each in file.declarations] == sorts
+    with pytest.raises(BicepError, match="BCP000"):
+        template(source)
+
+
+def test_a_file_of_parameters_is_read() -> None:
+    source = "using none\nextends 'a.bicepparam'\nimport { b } from 'c.bicep'\nvar d = b\nparam e = [\n  d\n]\n"
+    file = parse_parameters(Source("main.bicepparam", source))
+    told = [(each.sort, each.name) for each in file.declarations]
+    assert told == [("using", ""), ("extends", ""), ("import", "b"), ("var", "d"), ("given", "e")]
+    with pytest.raises(BicepError, match="using, extends"):
+        parse_parameters(Source("main.bicepparam", "output x string = 'y'"))
 
 
 # --- refusals

@@ -168,6 +168,14 @@ class Inspection:
         found = self._list(self._path("/resources"), _RESOURCES)
         return frozenset((str(each.get("type", "")).lower(), str(each.get("name", "")).lower()) for each in found)
 
+    def id_of(self, kind: str, name: str) -> str | None:
+        """The id of something in the subscription, by its type and name; None when we see none."""
+        wanted = (kind.lower(), name.lower())
+        for each in self._list(self._path("/resources"), _RESOURCES):
+            if (str(each.get("type", "")).lower(), str(each.get("name", "")).lower()) == wanted:
+                return str(each["id"])
+        return None
+
     def resource(self, resource_id: str, api_version: str) -> Json | None:
         """A resource as Azure tells it, or None."""
         return self._read(resource_id, api_version)

@@ -10,6 +10,10 @@ from typing import Any
 from workspace.environment import WORLD, Environment
 from workspace.kinds import stack
 from workspace.node import Kind, Node, Output
+from workspace.preflight.bicep_files import Files
+from workspace.preflight.bicep_template import UNKNOWN
+from workspace.preflight.bicep_values import made
+from workspace.preflight.checkout import Checkout
 
 _STACKS = f"{stack.DEFINITIONS}/stacks"
 _RESOURCE = re.compile(r'^resource\s+"(azurerm_\w+)"', re.MULTILINE)
@@ -126,6 +130,11 @@ class Needs:
                 if kind.startswith("Microsoft.") and name:
                     yield kind, name
 
+    def templated(self) -> Iterator[tuple[str, str]]:
+        """Type and name of what its templates make, as far as their files tell the name."""
+        for node in self.of_kind(Kind.TEMPLATE):
+            yield from _made(self.sources, node)
+
     def versions(self) -> Iterator[tuple[str, str]]:
         """Each `required_version` of its stacks: the stack and the condition."""
         for node in self.of_kind(Kind.STACK):
@@ -166,6 +175,21 @@ def pools(variables: Mapping[str, Any]) -> tuple[Pool, ...]:
         for each in found
         if isinstance(each, Mapping) and "vm_size" in each
     )
+
+
+def _made(sources: Path, node: Node) -> Iterator[tuple[str, str]]:
+    folder, _, file = str(node.settings.get("template", "")).rpartition("/")
+    files = Files(Checkout(sources / folder))
+    template = files.templates.get(file)
+    if template is None:
+        return
+    named = str(node.settings.get("parameters_file", "")).removeprefix(f"{folder}/")
+    given = next((each.values for each in files.of(template) if each.path == named), {})
+    values = {**given, **(node.settings.get("parameters") or {})}
+    known = {name: UNKNOWN if each is None or isinstance(each, Output) else each for name, each in values.items()}
+    for each in (one for group in made(files, template, known) for one in group):
+        if isinstance(each.name, str):
+            yield each.type, each.name
 
 
 def _terraform(folder: Path) -> str:

@@ -2,10 +2,11 @@
 
 import fnmatch
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workspace.errors import Broken
 from workspace.live.needs import Needs
 from workspace.node import Kind, Node
 from workspace.preflight.finding import Finding
@@ -14,6 +15,8 @@ from workspace.preflight.live_rules import DATA_ROLE, ROLE
 _GROUPS = "Microsoft.Resources/subscriptions/resourceGroups/write"
 _VAULTS, ZONES = "Microsoft.KeyVault/vaults", "Microsoft.Network/dnsZones"
 _REGISTRIES = "Microsoft.ContainerRegistry/registries"
+_VAULT_VERSION = "2023-07-01"
+_IN_POLICIES: Mapping[str, str] = {f"{_VAULTS}/secrets/getSecret/action": "get"}
 _WIDE = "Contributor"
 _ASSIGNS = "Role Based Access Control Administrator"
 _SHOWN = 3
@@ -23,6 +26,7 @@ _ROLES: Sequence[tuple[str, str]] = (
     (f"{ZONES}/*", "DNS Zone Contributor"),
     (f"{_REGISTRIES}/push/write", "AcrPush"),
     (f"{_REGISTRIES}/pull/read", "AcrPull"),
+    ("Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action", "Storage Blob Delegator"),
     (f"{_VAULTS}/secrets/getSecret/action", "Key Vault Secrets User"),
     (f"{_VAULTS}/secrets/setSecret/action", "Key Vault Secrets Officer"),
     ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*", "Storage Blob Data Contributor"),
@@ -76,7 +80,41 @@ def check(inspection: Any, scope: str, asked: Wanted) -> Iterator[Finding]:
     if told is None:
         told, actions = inspection.permissions() or (), actions | {_GROUPS}
     yield from _missing(ROLE, scope, {each for each in actions if not _allows(told, each)})
+    if asked.data and f"/providers/{_VAULTS}/" in scope and (policies := _policies(inspection, scope)) is not None:
+        yield from _left_out(inspection, scope, asked.data, policies)
+        return
     yield from _missing(DATA_ROLE, scope, {each for each in asked.data if not _allows(told, each, data=True)})
+
+
+def _policies(inspection: Any, vault: str) -> Sequence[Mapping[str, Any]] | None:
+    """The access policies of a vault that is opened by them; None for one that is opened by roles."""
+    properties = (inspection.resource(vault, _VAULT_VERSION) or {}).get("properties") or {}
+    return None if properties.get("enableRbacAuthorization") else properties.get("accessPolicies") or ()
+
+
+def _left_out(
+    inspection: Any, vault: str, data: Iterable[str], policies: Sequence[Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """What no access policy lets us do. Broken where one names somebody else: it may be a group that we are in."""
+    us = str(inspection.caller().object_id).lower()
+    for action in sorted(data):
+        permission = _IN_POLICIES[action]
+        named = {str(each.get("objectId", "")).lower() for each in policies if _gives(each, permission)}
+        if us in named:
+            continue
+        name = vault.rpartition("/")[2]
+        if named:
+            raise Broken(
+                f"access policies open {name}, the roles on it count for nothing, and they let {len(named)} others "
+                f"{permission} secrets; whether one of these is a group of ours is not known"
+            )
+        told = f"We may not {permission} secrets: access policies open {name}, and none lets us; roles on it do not."
+        yield DATA_ROLE.at(vault, told)
+
+
+def _gives(policy: Mapping[str, Any], permission: str) -> bool:
+    told = (policy.get("permissions") or {}).get("secrets") or ()
+    return bool({str(each).lower() for each in told} & {permission, "all"})
 
 
 def _missing(rule: Any, scope: str, actions: set[str]) -> Iterator[Finding]:

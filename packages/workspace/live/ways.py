@@ -56,13 +56,12 @@ def _bases(file: Path) -> Iterator[str]:
         stages.add(stage.lower())
 
 
-def feed(host: str, file: str, answers: Any) -> Iterator[Finding]:
-    """Whether a registry of base images answers; `answers(url)` raises where it does not."""
-    url = f"https://{host}/v2/"
+def feed(host: str, file: str, outside: Any) -> Iterator[Finding]:
+    """Whether a registry of base images answers."""
     try:
-        answers(url)
+        outside.feeds.greet(host)
     except WorkspaceError as error:
-        yield FEED.at(url, f"{host}, which {file} builds from, does not answer: {error}")
+        yield FEED.at(host, f"{file} builds from {host}, and {error}.")
 
 
 def delegation(zone_id: str, zone: str, outside: Any) -> Iterator[Finding]:

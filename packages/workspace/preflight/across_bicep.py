@@ -8,7 +8,8 @@ from workspace.preflight.across_inventory import BICEP, Binding, Inventory, Ment
 from workspace.preflight.across_kinds import BY_TYPE, endpoints
 from workspace.preflight.across_texts import calls
 from workspace.preflight.bicep_files import Files, Parameters
-from workspace.preflight.bicep_values import UNKNOWN, Made, made
+from workspace.preflight.bicep_template import UNKNOWN
+from workspace.preflight.bicep_values import Made, made
 
 _RECORD = "microsoft.network/dnszones/"
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from workspace.preflight.bicep_files import Files, Template
-from workspace.preflight.bicep_values import UNKNOWN as UNKNOWN_IN_BICEP
+from workspace.preflight.bicep_files import Files
+from workspace.preflight.bicep_template import UNKNOWN as UNKNOWN_IN_BICEP
+from workspace.preflight.bicep_template import Template
 from workspace.preflight.bicep_values import Made, made
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Finding, Rule

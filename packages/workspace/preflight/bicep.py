@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from workspace import naming
-from workspace.preflight.bicep_files import (
-    Files,
-    Parameters,
+from workspace.preflight.bicep_files import Files, Parameters
+from workspace.preflight.bicep_parameters import complaint, written
+from workspace.preflight.bicep_template import (
+    UNKNOWN,
     Template,
     decorator,
     inside,
@@ -17,8 +18,7 @@ from workspace.preflight.bicep_files import (
     literal,
     type_of,
 )
-from workspace.preflight.bicep_parameters import complaint, written
-from workspace.preflight.bicep_values import UNKNOWN, Made, made
+from workspace.preflight.bicep_values import Made, made
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
 from workspace.preflight.guard import attempted
@@ -26,12 +26,13 @@ from workspace.rehearsal.bicep_symbols import FUNCTIONS
 from workspace.rehearsal.bicep_syntax import (
     Access,
     Call,
-    Constant,
     Declaration,
+    Member,
     Name,
     Object,
     Operation,
     Property,
+    Spread,
     Text,
 )
 
@@ -45,7 +46,7 @@ SYNTAX = Rule(
 UNREAD = Rule(
     "bicep/not-read",
     Severity.NOTE,
-    "A template that uses a part of the language that preflight does not know.",
+    "A file that uses a part of the language that preflight does not know, or parameters for a registry's template.",
     "It may be right; nothing else in this file was looked at.",
     "Check the file with the bicep program.",
 )
@@ -73,8 +74,8 @@ UNUSED = Rule(
 MODULE = Rule(
     "bicep/module-missing",
     Severity.ERROR,
-    "A module whose file is not there.",
-    "The compiler refuses the template that uses it.",
+    "A module, or a file that is imported, used or extended, that is not there.",
+    "The compiler refuses the file that names it.",
     "Correct the path.",
 )
 ARGUMENT = Rule(
@@ -103,7 +104,7 @@ MISSING_PARAMETER = Rule(
     Severity.ERROR,
     "A parameter file without a value that the template requires.",
     "The deployment of that environment fails, or asks a question that nobody answers.",
-    "Add the value, or a default; secure parameters are passed at the deployment and need not be there.",
+    "Add the value, or a default; secure parameters, and what a script passes by name, need not be there.",
 )
 VALUE = Rule(
     "bicep/parameter-value",
@@ -192,14 +193,31 @@ _MORE_FUNCTIONS = frozenset((
     "buildUri", "deployer", "externalInput", "fail", "loadDirectoryFileInfo", "loadFileAsBase64", "loadJsonContent",
     "loadTextContent", "loadYamlContent", "parseUri", "readCliArg", "readEnvironmentVariable", "resourceInput",
     "toLogicalZone", "toLogicalZones", "toPhysicalZone", "toPhysicalZones", "tryGet", "getSecret", "deepMerge",
+    "providers", "roleDefinitions",
 ))  # fmt: skip
 _DECORATORS = frozenset((
     "allowed", "batchSize", "description", "discriminator", "export", "maxLength", "maxValue", "metadata", "minLength",
-    "minValue", "onlyIfNotExists", "retryOn", "sealed", "secure", "waitUntil",
+    "minValue", "nullIfNotFound", "onlyIfNotExists", "retryOn", "sealed", "secure", "validate", "waitUntil",
 ))  # fmt: skip
-_NAMESPACES = frozenset(("az", "sys"))
+# How the compiler's linter calls the rule about each.
+_CODES = {
+    "param": "no-unused-params", "var": "no-unused-vars", "resource": "no-unused-existing-resources",
+    "import": "no-unused-imports",
+}  # fmt: skip
+_NAMES_A_FILE = {
+    "module": "the module {} wants", "import": "{} is imported from", "using": "the values are for",
+    "extends": "the file extends",
+}  # fmt: skip
+_DECORATED = (Declaration, Member)
+_NAMESPACES = frozenset(("az", "sys", "this"))
+_IDLE = {
+    "param": "the parameter", "var": "the variable", "resource": "the existing resource", "type": "the type",
+    "func": "the function", "import": "the import",
+}  # fmt: skip
 _SECRET_NAME = re.compile(
-    r"(password|passphrase|secrets?|token|api_?key|private_?key|account_?key|access_?key|connection_?strings?|credentials?)$",
+    # a resource token is what makes names unique
+    r"(password|passphrase|secrets?|(?<!resource)(?<!resource_)token|api_?key|private_?key|account_?key|access_?key|"
+    r"connection_?strings?|credentials?)$",
     re.IGNORECASE,
 )
 _SECRET_PROPERTY = re.compile(
@@ -210,14 +228,19 @@ _SECRET_PROPERTY = re.compile(
 _SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|;Password=[^;]+", re.IGNORECASE
 )
-_PLACEHOLDER = re.compile(r"\$\(|\$\{|#\{|\{\{|__|<")
+_KEY_IN_TEXT = re.compile(r"AccountKey=\w{8}|SharedAccessKey=\w{8}|PRIVATE KEY-----\s*\w{8}")
+_PASSWORD = re.compile(r"^(admin(istrator)?(Login)?Password|clientSecret|sasToken)$", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\$\(|\$\{|#\{|\{\{|__|<|GEN-")
 _TELLS_LITTLE = frozenset(("empty", "length", "contains", "startsWith", "endsWith", "guid", "uniqueString", "indexOf"))
 _COMPARES = frozenset(("==", "!=", "=~", "!~", "<", "<=", ">", ">=", "!", "&&", "||"))
 _TARGETS = frozenset((
     "microsoft.web/sites", "microsoft.web/staticsites", "microsoft.network/publicipaddresses",
     "microsoft.app/containerapps", "microsoft.cdn/profiles/afdendpoints",
 ))  # fmt: skip
+_COSMOS = "microsoft.documentdb/databaseaccounts"
 _VAULT = "microsoft.keyvault/vaults"
+# From this version on a vault is made with roles where nothing else is said.
+_ROLES_BY_DEFAULT = "2026-02-01"
 _NAMES: Mapping[str, naming.Rule] = {kind.lower(): rule for kind, rule in naming.RULES.items()}
 _SHORT_NAME = naming.RULES["Microsoft.Insights/actionGroups/shortName"]
 
@@ -229,7 +252,7 @@ def check(checkout: Checkout) -> Report:
     kinds = ("resource", "module")
     declared = sum(len(each.of(sort)) for each in files.templates.values() for sort in kinds)
     checked = (
-        Checked("Bicep files", len(files.paths), "preflight and tree-sitter-bicep"),
+        Checked("Bicep files", len(files.paths)),
         Checked("Bicep resources and modules", declared),
         Checked("Bicep parameter files", len(files.parameters)),
     )
@@ -245,32 +268,36 @@ def _reading(files: Files) -> Iterator[Finding]:
 
 
 def _twice(files: Files) -> Iterator[Finding]:
-    for template in files.templates.values():
-        for outputs in (False, True):
-            same = [
-                each for each in template.declarations if (each.sort == "output") is outputs and each.sort != "metadata"
-            ]
-            seen: dict[str, Declaration] = {}
-            for each in same:
-                if each.name in seen:
-                    first = template.at(seen[each.name].place)
-                    yield TWICE.at(template.at(each.place), f"{each.sort} {each.name} is declared at {first} already")
-                seen.setdefault(each.name, each)
+    for template in files.texts:
+        seen: dict[tuple[str, str], Declaration] = {}
+        for each in template.declarations:
+            # outputs and assertions may have the names of other things
+            among = each.sort if each.sort in ("output", "assert") else ""
+            if each.sort == "metadata" or not each.name:
+                continue
+            if before := seen.get((among, each.name)):
+                sort = "the value of" if each.sort == "given" else each.sort
+                what = f"{sort} {each.name} is declared at {template.at(before.place)} already"
+                yield TWICE.at(template.at(each.place), what)
+            seen.setdefault((among, each.name), each)
 
 
 def _undeclared(files: Files) -> Iterator[Finding]:
-    for template in files.templates.values():
+    for template in files.texts:
+        more = _NAMESPACES | ({"base"} if template.of("extends") else frozenset())
         for each in template.uses:
-            if each.name not in template.symbols and each.name not in _NAMESPACES:
+            if each.name not in template.symbols and each.name not in more:
                 near = _near(each.name, template.symbols)
                 yield UNDECLARED.at(template.at(each.place), f"{each.name} is declared nowhere in the file{near}")
         yield from _undeclared_calls(template)
+        yield from _undeclared_imports(files, template)
 
 
 def _undeclared_calls(template: Template) -> Iterator[Finding]:
-    known = FUNCTIONS | _MORE_FUNCTIONS
+    own = {name for name, each in template.symbols.items() if each.sort in ("func", "import")}
+    known = FUNCTIONS | _MORE_FUNCTIONS | own
     nodes = [each for _, inner in template.nodes for each in inner]
-    decorators = {id(each) for owner in nodes if isinstance(owner, Declaration) for each in owner.decorators}
+    decorators = {id(each) for owner in nodes if isinstance(owner, _DECORATED) for each in owner.decorators}
     for each in nodes:
         if not isinstance(each, Call) or each.base is not None:
             continue
@@ -282,30 +309,54 @@ def _undeclared_calls(template: Template) -> Iterator[Finding]:
             )
 
 
+def _undeclared_imports(files: Files, template: Template) -> Iterator[Finding]:
+    for each in template.of("import"):
+        source = files.templates.get(template.target(each))
+        if source is None or each.value is None:
+            continue
+        exported = [one.name for one in source.declarations if decorator(one, "export")]
+        if each.value.plain not in exported:
+            what = f"{source.path} exports no {each.value.plain}{_near(each.value.plain or '', exported)}"
+            yield UNDECLARED.at(template.at(each.value.place), what)
+
+
 def _near(name: str, known: Any) -> str:
     found = next((each for each in sorted(known) if each.lower() == name.lower()), "")
     return f"; {found} is" if found else ""
 
 
 def _unused(files: Files) -> Iterator[Finding]:
-    for template in files.templates.values():
-        used = {each.name for each in template.uses}
+    for template in files.texts:
+        used = {each.name for each in template.uses} | {
+            each.name for _, inner in template.nodes for each in inner if isinstance(each, Call) and each.base is None
+        }
         for each in template.declarations:
-            idle = each.sort in ("param", "var") or (each.sort == "resource" and each.existing)
-            if idle and each.name not in used and not decorator(each, "export"):
-                sort = {"param": "the parameter", "var": "the variable", "resource": "the existing resource"}[each.sort]
-                yield UNUSED.at(template.at(each.place), f"{sort} {each.name} is used nowhere")
-    lost = files.unread or any(each and each not in files.checkout.files for each in files.used)
+            idle = each.sort in _IDLE and (each.sort != "resource" or each.existing)
+            if (
+                idle
+                and each.name not in used
+                and not decorator(each, "export")
+                and not _accepted(files, template, each)
+            ):
+                yield UNUSED.at(template.at(each.place), f"{_IDLE[each.sort]} {each.name} is used nowhere")
+    lost = files.unread or any(each and each not in files.there for each in files.used)
     calling = {path.rsplit("/", 1)[0] if "/" in path else "" for path in files.used}
     for template in files.roots:
         folder = template.path.rsplit("/", 1)[0] if "/" in template.path else ""
         if (
             folder in calling
             and folder.rsplit("/", 1)[-1] in ("modules", "module")
+            and template.path not in files.imported
             and not files.of(template)
             and not lost
         ):
             yield UNUSED.at(template.path, f"no template uses the module {template.path.rsplit('/', 1)[-1]}")
+
+
+def _accepted(files: Files, template: Template, idle: Declaration) -> bool:
+    """Whether somebody has told the compiler that this may be idle."""
+    code = _CODES.get(idle.sort, "")
+    return bool(code) and (template.silences(idle.place, code) or files.switches_off(template, code))
 
 
 def _versions(files: Files) -> Iterator[Finding]:
@@ -338,47 +389,17 @@ def _secure(files: Files) -> Iterator[Finding]:
                 )
 
 
-def _policies(files: Files) -> Iterator[Finding]:
-    for template in files.templates.values():
-        for each in template.resources:
-            kind = type_of(each)[0].lower()
-            if kind == f"{_VAULT}/accesspolicies" and not each.existing:
-                yield POLICIES.at(template.at(each.place), f"{each.name} adds access policies to a vault")
-            elif kind == _VAULT and not each.existing:
-                yield from _vault(template, each)
-
-
-def _vault(template: Template, vault: Declaration) -> Iterator[Finding]:
-    properties = vault.value.get("properties")
-    if not isinstance(properties, Object):
-        return
-    roles = properties.get("enableRbacAuthorization")
-    off = roles is None or (isinstance(roles, Constant) and roles.value is not True)
-    if properties.get("accessPolicies") is not None:
-        place = next(
-            each.place
-            for each in properties.properties
-            if isinstance(each, Property) and each.key.plain == "accessPolicies"
-        )
-        yield POLICIES.at(template.at(place), f"the vault {vault.name} has a list of access policies")
-    elif off:
-        yield POLICIES.at(
-            template.at(vault.place), f"the vault {vault.name} does not set enableRbacAuthorization to true"
-        )
-
-
 # --- modules
 
 
 def _modules(files: Files) -> Iterator[Finding]:
-    for template in files.templates.values():
-        for module in template.of("module"):
-            target = template.target(module)
-            if target and target not in files.checkout.files:
-                written_path = module.reference.plain if module.reference else ""
-                yield MODULE.at(
-                    template.at(module.place), f"the module {module.name} wants {written_path}, which is not there"
-                )
+    for template in files.texts:
+        for each in (one for sort in _NAMES_A_FILE for one in template.of(sort)):
+            target = template.target(each)
+            if target and target not in files.there:
+                what = _NAMES_A_FILE[each.sort].format(each.name)
+                path = each.reference.plain if each.reference else ""
+                yield MODULE.at(template.at(each.place), f"{what} {path}, which is not there")
 
 
 def _arguments(files: Files) -> Iterator[Finding]:
@@ -393,7 +414,7 @@ def _arguments(files: Files) -> Iterator[Finding]:
             if declared is None:
                 what = f"the module {module.name} is given {name}, but {target.path} has no such parameter"
                 yield ARGUMENT.at(template.at(each.place), what)
-            elif wrong := complaint(declared, written(each.value)):
+            elif wrong := complaint(declared, written(each.value), whole=False):
                 yield ARGUMENT.at(template.at(each.place), f"the parameter {name} of the module {module.name} {wrong}")
         for name, declared in target.parameters.items() if whole else ():
             if is_required(declared) and name not in names:
@@ -452,7 +473,7 @@ def _leaks(template: Template, node: Any, seen: frozenset[str]) -> Iterator[str]
         elif found.sort == "var":
             yield from _leaks(template, found.value, seen | {node.name})
         return
-    if isinstance(node, Call) and node.name.startswith("list"):
+    if isinstance(node, Call) and node.name.startswith("list") and not _is_own(template, node):
         yield f"{node.name}()"
     if isinstance(node, Call) and node.name in _TELLS_LITTLE:
         return
@@ -465,15 +486,22 @@ def _leaks(template: Template, node: Any, seen: frozenset[str]) -> Iterator[str]
         yield from _leaks(template, each, seen)
 
 
+def _is_own(template: Template, call: Call) -> bool:
+    """True for a function that the file declares or imports."""
+    found = template.symbols.get(call.name if call.base is None else getattr(call.base, "name", ""))
+    return found is not None and found.sort in ("func", "import")
+
+
 def _clear(files: Files) -> Iterator[Finding]:
     for given in files.parameters:
         for name, value in given.values.items():
             declared = given.template.parameters.get(name)
             marked = declared is not None and (is_secure(declared) or _named_secret(declared))
+            known = _default(given.written.get(name)) if value is None else value
             if (
-                value not in (None, "", {}, [])
-                and not _PLACEHOLDER.match(str(value))
-                and (marked or _SECRET_VALUE.search(str(value)))
+                known not in (None, "", {}, [])
+                and not _PLACEHOLDER.match(str(known))
+                and (marked or _SECRET_VALUE.search(str(known)))
             ):
                 yield CLEAR.at(
                     given.at(name), f"the value of the secret {name} stands in the file", *_environments(given)
@@ -482,10 +510,26 @@ def _clear(files: Files) -> Iterator[Finding]:
         for each in template.of("param"):
             if is_secure(each) and isinstance(each.value, Text) and each.value.plain:
                 yield CLEAR.at(template.at(each.place), f"the secure parameter {each.name} has its value as a default")
-        for each, inner in template.nodes:
-            for text in (node for node in inner if isinstance(node, Text) and node.plain):
-                if re.search(r"AccountKey=\w{8}|SharedAccessKey=\w{8}|PRIVATE KEY-----\s*\w{8}", text.plain or ""):
-                    yield CLEAR.at(template.at(text.place), f"a text of {each.sort} {each.name} holds a key")
+        yield from _clear_texts(template)
+
+
+def _default(given: Declaration | None) -> Any:
+    """What a value is where the environment variable that it is read from is not set."""
+    call = given.value if given else None
+    if not isinstance(call, Call) or call.name != "readEnvironmentVariable" or len(call.arguments) < 2:
+        return None
+    return literal(call.arguments[1])
+
+
+def _clear_texts(template: Template) -> Iterator[Finding]:
+    for owner, inner in template.nodes:
+        for each in inner:
+            if isinstance(each, Text) and _KEY_IN_TEXT.search(each.plain or ""):
+                yield CLEAR.at(template.at(each.place), f"a text of {owner.sort} {owner.name} holds a key")
+            written_out = isinstance(each, Property) and _PASSWORD.search(each.key.plain or "")
+            if written_out and owner.sort == "resource" and literal(each.value):
+                what = f"{each.key.plain} of {owner.name} is written out"
+                yield CLEAR.at(template.at(each.place), what)
 
 
 def _named_secret(parameter: Declaration) -> bool:
@@ -506,7 +550,8 @@ def _parameters(files: Files) -> Iterator[Finding]:
             elif wrong := complaint(declared[name], value):
                 yield VALUE.at(given.at(name), f"the parameter {name} {wrong}", *where)
         for name, each in declared.items():
-            if is_required(each) and not is_secure(each) and name not in given.values:
+            here = name in given.values or given.path in files.bases
+            if is_required(each) and not is_secure(each) and not here and name not in files.passed:
                 what = f"there is no value for {name}, which {given.template.path} requires"
                 yield MISSING_PARAMETER.at(given.path, what, *where)
 
@@ -536,7 +581,7 @@ def _parity(files: Files) -> Iterator[Finding]:
 
 def _deployments(files: Files) -> Iterator[tuple[tuple[tuple[Made, ...], ...], tuple[str, ...]]]:
     """What each template makes, one group for each use of a file, in every environment it has parameters for."""
-    for template in files.roots:
+    for template in files.deployed:
         for given in files.of(template):
             values = {name: UNKNOWN if value is None else value for name, value in given.values.items()}
             yield tuple(made(files, template, values)), _environments(given)
@@ -548,7 +593,13 @@ def _deployed(files: Files) -> Iterator[Finding]:
     for groups, environments in _deployments(files):
         whole = tuple(each for group in groups for each in group)
         throughput = (found for group in groups for found in _throughput(group))
-        for rule, place, what in (*_names(whole), *_short_names(whole), *_records(whole), *throughput):
+        for rule, place, what in (
+            *_names(whole),
+            *_short_names(whole),
+            *_records(whole),
+            *_policies(whole),
+            *throughput,
+        ):
             yield rule.at(place, what, *environments)
 
 
@@ -568,6 +619,38 @@ def _short_names(group: tuple[Made, ...]) -> Iterator[tuple[Rule, str, str]]:
             yield SHORT_NAME, each.place, f"the short name {name!r} of the action group {each.declaration.name} {wrong}"
 
 
+def _policies(group: tuple[Made, ...]) -> Iterator[tuple[Rule, str, str]]:
+    for each in group:
+        if each.type.lower() == f"{_VAULT}/accesspolicies":
+            yield POLICIES, each.place, f"{each.declaration.name} adds access policies to a vault"
+        properties = _at(each.body, "properties")
+        if each.type.lower() != _VAULT or not isinstance(properties, dict) or not _opened_by_policies(each, properties):
+            continue
+        if properties.get("accessPolicies") is None:
+            what = f"the vault {each.declaration.name} does not set enableRbacAuthorization to true"
+            yield POLICIES, each.place, what
+        else:
+            place = each.template.at(_place_of(each.declaration, "accessPolicies"))
+            yield POLICIES, place, f"the vault {each.declaration.name} has a list of access policies"
+
+
+def _opened_by_policies(vault: Made, properties: Mapping[str, Any]) -> bool:
+    """Whether policies count; what a template leaves open goes by its API version, or by what it takes over."""
+    written = vault.declaration.value.get("properties")
+    spread = isinstance(written, Object) and any(isinstance(each, Spread) for each in written.properties)
+    roles = properties.get("enableRbacAuthorization")
+    if roles is None:
+        return not spread and type_of(vault.declaration)[1] < _ROLES_BY_DEFAULT
+    return roles is False
+
+
+def _place_of(resource: Declaration, name: str) -> int:
+    properties = resource.value.get("properties")
+    written = properties.properties if isinstance(properties, Object) else ()
+    found = (each.place for each in written if isinstance(each, Property) and each.key.plain == name)
+    return next(found, resource.place)
+
+
 def _at(value: Any, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
@@ -575,17 +658,32 @@ def _at(value: Any, *keys: str) -> Any:
 
 
 def _throughput(group: tuple[Made, ...]) -> Iterator[tuple[Rule, str, str]]:
-    accounts = [each for each in group if each.type.lower() == "microsoft.documentdb/databaseaccounts"]
-    if not any(
-        {"name": "EnableServerless"} in _listed(_at(each.body, "properties", "capabilities")) for each in accounts
-    ):
-        return
-    for each in group:
+    accounts = [each for each in group if each.type.lower() == _COSMOS]
+    serverless = [
+        each
+        for each in accounts
+        if {"name": "EnableServerless"} in _listed(_at(each.body, "properties", "capabilities"))
+    ]
+    names = {each.declaration.name for each in serverless}
+    for each in group if serverless else ():
         options = _at(each.body, "properties", "options")
         found = sorted({"throughput", "autoscaleSettings"} & set(options)) if isinstance(options, dict) else []
-        if each.type.lower().startswith("microsoft.documentdb/databaseaccounts/") and found:
+        if not found or not each.type.lower().startswith(f"{_COSMOS}/"):
+            continue
+        if _outermost(each.template, each.declaration) in names or len(serverless) == len(accounts):
             what = f"{each.declaration.name} ({each.type}) has {', '.join(found)} in an account that is serverless"
             yield THROUGHPUT, each.place, what
+
+
+def _outermost(template: Template, resource: Declaration) -> str:
+    """The name in the file of the resource that another belongs to in the end."""
+    for _ in range(type_of(resource)[0].count("/")):
+        parent = resource.value.get("parent")
+        above = template.symbols.get(parent.name) if isinstance(parent, Name) else template.around(resource)
+        if above is None or not isinstance(above.value, Object):
+            break
+        resource = above
+    return resource.name
 
 
 def _listed(value: Any) -> list[Any]:
@@ -603,6 +701,6 @@ def _records(group: tuple[Made, ...]) -> Iterator[tuple[Rule, str, str]]:
 
 
 _LOOKS: tuple[Callable[[Files], Iterator[Finding]], ...] = (
-    _reading, _twice, _undeclared, _unused, _versions, _secure, _policies, _modules, _arguments, _outputs,
+    _reading, _twice, _undeclared, _unused, _versions, _secure, _modules, _arguments, _outputs,
     _secret_outputs, _clear, _parameters, _parity, _deployed,
 )  # fmt: skip

@@ -1,19 +1,19 @@
-"""The Bicep files of a checkout, read once: what each declares and uses, and the parameter files that belong to it."""
+"""The Bicep files of a checkout, read once: the templates, and the parameter files that belong to them."""
 
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-import tree_sitter_bicep
-from tree_sitter import Language, Node, Parser
-
+from workspace.preflight.bicep_template import UNKNOWN, Template
+from workspace.preflight.bicep_values import Values
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.limits import FILE_SECONDS, TooLong, within
-from workspace.rehearsal.bicep_syntax import Call, Constant, Declaration, File, Lambda, Loop, Name, Text, parse
+from workspace.rehearsal.bicep_parser import parse, parse_parameters
+from workspace.rehearsal.bicep_syntax import Declaration, File
 from workspace.rehearsal.bicep_tokens import BicepError, Source
 
 _ERROR = re.compile(r"^.*?\((\d+),(\d+)\) : Error (\w+): (.*)$", re.DOTALL)
@@ -22,6 +22,12 @@ _ENVIRONMENT = re.compile(
     r"(?<![a-z])(dev|development|test|qa|uat|stg|staging|prd|prod|production)(?![a-z])", re.IGNORECASE
 )
 _LONG = {"development": "dev", "stg": "staging", "prd": "prod", "production": "prod"}
+_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_DEPLOYS = re.compile(r"\baz (deployment|stack)\b|arm-deploy|bicep-deploy|New-Az\w*Deployment", re.IGNORECASE)
+_PASSED = re.compile(r"(?<![\w.])(\w+)=|\s-(\w+)\s")
+_SCRIPTS = ("*.yml", "*.yaml", "*.sh", "*.ps1", "*.azcli", "*.cmd", "*.bat", "*Makefile", "*.mk")
+# What a pipeline or a tool puts in before Azure sees the file.
+_FILLED_IN = re.compile(r"\$\{\w|\$\(|#\{|\{\{|__\w+__")
 
 
 @dataclass(frozen=True)
@@ -33,81 +39,48 @@ class Unread:
     beyond: bool = False
 
 
-class Template:
-    """One Bicep file that could be read."""
-
-    def __init__(self, path: str, parsed: File) -> None:
-        self.path = path
-        self.declarations = tuple(parsed.declarations)
-        self._text = parsed.source.text
-
-    def at(self, place: int) -> str:
-        """`file:line` of a place in the text."""
-        return f"{self.path}:{self._text.count(chr(10), 0, place) + 1}"
-
-    def of(self, sort: str) -> tuple[Declaration, ...]:
-        """The declarations of a sort: param, var, resource, module, output."""
-        return tuple(each for each in self.declarations if each.sort == sort)
-
-    @cached_property
-    def parameters(self) -> Mapping[str, Declaration]:
-        """The parameters by name."""
-        return {each.name: each for each in self.of("param")}
-
-    @cached_property
-    def resources(self) -> tuple[Declaration, ...]:
-        """The resources, nested ones as well; those that exist already too."""
-        return tuple(_with_nested(self.of("resource")))
-
-    @cached_property
-    def symbols(self) -> Mapping[str, Declaration]:
-        """Everything that an expression may name."""
-        named = [each for each in self.declarations if each.sort not in ("output", "metadata")]
-        return {each.name: each for each in (*self.resources, *named)}
-
-    @cached_property
-    def uses(self) -> tuple[Name, ...]:
-        """Every name that is used and is no local of a loop or a lambda."""
-        return tuple(name for each in self.declarations for name in _free(each, frozenset()))
-
-    @cached_property
-    def nodes(self) -> tuple[tuple[Declaration, tuple[Any, ...]], ...]:
-        """Each declaration with all nodes inside it, itself first."""
-        return tuple((each, tuple(everything(each))) for each in self.declarations)
-
-    def target(self, module: Declaration) -> str:
-        """The path of a module's file in the checkout; nothing when it comes from a registry."""
-        written = module.reference.plain if module.reference else None
-        if not written or re.match(r"(br|ts)[/:]", written):
-            return ""
-        return posixpath.normpath(posixpath.join(posixpath.dirname(self.path), written))
-
-
 @dataclass(frozen=True)
 class Parameters:
-    """One parameter file: its values by name (None for a reference to a vault) and the template it is for."""
+    """One parameter file: its values by name (None for what is not known here) and the template it is for.
+
+    `written` are those of a `.bicepparam` as they stand there.
+    """
 
     path: str
     template: Template
     values: Mapping[str, Any]
     text: str
+    written: Mapping[str, Declaration]
 
     @property
     def environment(self) -> str:
-        """The environment that the file's name says, or nothing."""
-        found = _ENVIRONMENT.search(posixpath.basename(self.path))
-        return _LONG.get(found[1].lower(), found[1].lower()) if found else ""
+        """The environment that the name of the file or of a folder around it says, or nothing."""
+        found = self._said
+        return _LONG.get(found.lower(), found.lower()) if found else ""
+
+    @cached_property
+    def _said(self) -> str:
+        folder, file = posixpath.split(self.path)
+        found = _ENVIRONMENT.search(file)
+        if found:
+            return found[1]
+        return next((each for each in reversed(folder.split("/")) if _ENVIRONMENT.fullmatch(each)), "")
 
     @property
     def family(self) -> str:
         """The path with the environment left open: the same for the files of all environments."""
         folder, file = posixpath.split(self.path)
-        return posixpath.join(folder, _ENVIRONMENT.sub("*", file))
+        if _ENVIRONMENT.search(file):
+            return posixpath.join(folder, _ENVIRONMENT.sub("*", file))
+        return "/".join("*" if each == self._said else each for each in self.path.split("/"))
 
     def at(self, name: str = "") -> str:
         """`file:line` of a parameter, or the file."""
-        found = re.search(rf'"{re.escape(name)}"\s*:', self.text) if name else None
-        return f"{self.path}:{self.text.count(chr(10), 0, found.start()) + 1}" if found else self.path
+        pattern = (
+            rf"^\s*param\s+{re.escape(name)}\b" if self.path.endswith(".bicepparam") else rf'"{re.escape(name)}"\s*:'
+        )
+        found = re.search(pattern, self.text, re.MULTILINE) if name else None
+        return f"{self.path}:{self.text.count(chr(10), 0, found.end()) + 1}" if found else self.path
 
 
 class Files:
@@ -115,22 +88,63 @@ class Files:
 
     def __init__(self, checkout: Checkout) -> None:
         self.checkout = checkout
+        self.there = frozenset(checkout.files)
         self.paths = checkout.matching("*.bicep")
         self.templates: dict[str, Template] = {}
+        self.givers: dict[str, Template] = {}
         self.unread: dict[str, Unread] = {}
         self.parameters: list[Parameters] = []
         for each in self.paths:
-            self._read(each)
+            self._read(each, _template, self.templates)
         for each in checkout.matching("*.bicepparam"):
-            self.unread[each] = Unread(1, "Our reader knows parameters in JSON only", beyond=True)
+            self._read(each, _giver, self.givers)
         self.used = {each.target(module) for each in self.templates.values() for module in each.of("module")}
-        for each in checkout.matching("*.json") if self.paths else ():
+        self.imported = {each.target(one) for each in self.texts for one in each.of("import")}
+        self.bases = {each.target(one) for each in self.givers.values() for one in each.of("extends")}
+        self._import_types()
+        for giver in self.givers.values():
+            self._read_giver(giver)
+        for each in checkout.matching("*.json", "*.jsonc") if self.paths else ():
             self._read_parameters(each)
+
+    @property
+    def texts(self) -> tuple[Template, ...]:
+        """All that could be read, files of parameters as well."""
+        return (*self.templates.values(), *self.givers.values())
 
     @property
     def roots(self) -> tuple[Template, ...]:
         """The templates that no other uses as a module."""
         return tuple(each for path, each in self.templates.items() if path not in self.used)
+
+    @cached_property
+    def passed(self) -> frozenset[str]:
+        """What scripts and workflows that deploy something pass by name, beside the parameter files."""
+        texts = map(self.checkout.found, self.checkout.matching(*_SCRIPTS))
+        found = (each for text in texts if _DEPLOYS.search(text) for each in _PASSED.findall(text))
+        return frozenset(name for pair in found for name in pair if name)
+
+    @property
+    def deployed(self) -> tuple[Template, ...]:
+        """The templates that are deployed by themselves: those that no other uses, and those with parameter files."""
+        given = {each.template.path for each in self.parameters}
+        return tuple(each for path, each in self.templates.items() if path not in self.used or path in given)
+
+    def switches_off(self, template: Template, code: str) -> bool:
+        """Whether the nearest bicepconfig.json above a file switches one of the compiler's own rules off."""
+        folders = [posixpath.dirname(template.path), *_above(posixpath.dirname(template.path))]
+        near = (posixpath.join(folder, "bicepconfig.json") for folder in folders)
+        file = next((each for each in near if each in self.there), "")
+        return bool(file) and self._level(file, code) == "off"
+
+    def _level(self, file: str, code: str) -> Any:
+        try:
+            told = json.loads(_without_comments(self.checkout.text(file)))
+        except (OSError, ValueError, RecursionError):
+            return None
+        for key in ("analyzers", "core", "rules", code, "level"):
+            told = told.get(key) if isinstance(told, dict) else None
+        return told.lower() if isinstance(told, str) else None
 
     def whole(self, root: Template) -> tuple[Template, ...]:
         """A template with all its modules and theirs."""
@@ -148,19 +162,61 @@ class Files:
         """The parameter files of a template."""
         return tuple(each for each in self.parameters if each.template is template)
 
-    def _read(self, path: str) -> None:
+    def _read(self, path: str, reader: Callable[[str, str], Template], into: dict[str, Template]) -> None:
         try:
             text = self.checkout.text(path).removeprefix("\ufeff")
             with within(FILE_SECONDS):
-                self.templates[path] = _template(path, text)
+                into[path] = reader(path, text)
         except BicepError as error:
-            self.unread[path] = _unread(error, text)
+            self.unread[path] = _unread(error)
         except OSError as error:
             self.unread[path] = Unread(1, f"the file cannot be read: {error.strerror}")
         except TooLong as error:
             self.unread[path] = Unread(1, str(error))
         except (RecursionError, IndexError):
             self.unread[path] = Unread(1, "the file is nested too deeply or ends in the middle of something")
+
+    def _import_types(self) -> None:
+        """Let the templates that import types know them; a template is kept for others, so it is made anew."""
+        for path, each in list(self.templates.items()):
+            imported = dict(self._types_for(each))
+            if imported:
+                text = self.checkout.text(path).removeprefix("\ufeff")
+                self.templates[path] = Template(path, _parsed(path, text), imported)
+
+    def _types_for(self, template: Template) -> Iterator[tuple[str, Declaration]]:
+        for one in template.of("import"):
+            source = self.templates.get(template.target(one))
+            if source is None:
+                continue
+            names = [one.value.plain or ""] if one.value else [each.name for each in source.of("type")]
+            for name in names:
+                if found := source.type_named(name):
+                    yield (one.name if one.value else f"{one.name}.{name}"), found
+
+    def _read_giver(self, giver: Template) -> None:
+        using = next(iter(giver.of("using")), None)
+        if using is None:
+            self.unread[giver.path] = Unread(1, "the file names no template with `using`")
+        elif using.reference and (template := self.templates.get(giver.target(using))):
+            values = {name: None if each is UNKNOWN else each for name, each in self._given(giver, ()).items()}
+            text = self.checkout.text(giver.path)
+            written = {each.name: each for each in giver.of("given")}
+            self.parameters.append(Parameters(giver.path, template, values, text, written))
+        elif using.reference and (not giver.target(using) or giver.target(using) in self.there - {*self.paths}):
+            line = int(giver.at(using.place).rpartition(":")[2])
+            where = "is in a registry, which was not asked" if not giver.target(using) else "is no Bicep"
+            self.unread[giver.path] = Unread(line, f"the template {using.reference.plain} {where}", beyond=True)
+
+    def _given(self, giver: Template, above: tuple[Template, ...]) -> dict[str, Any]:
+        """The values of a `.bicepparam` by name, those of the file that it extends among them."""
+        found: dict[str, Any] = {}
+        for each in giver.of("extends"):
+            base = self.givers.get(giver.target(each))
+            if base and base is not giver and base not in above:
+                found.update(self._given(base, (*above, giver)))
+        values = Values(giver, {})
+        return {**found, **{each.name: values.of(each.value) for each in giver.of("given")}}
 
     def _read_parameters(self, path: str) -> None:
         try:
@@ -170,7 +226,7 @@ class Files:
         if "deploymentParameters.json" not in text[:2000] or not (template := self._template(path)):
             return
         try:
-            content = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+            content = json.loads(_without_comments(text))
         except (ValueError, RecursionError) as error:
             self.unread[path] = Unread(
                 getattr(error, "lineno", 1), f"the file is no JSON: {getattr(error, 'msg', error)}"
@@ -180,114 +236,72 @@ class Files:
         if not isinstance(given, dict) or not all(isinstance(each, dict) for each in given.values()):
             self.unread[path] = Unread(1, "the file has no object `parameters` of objects with `value` or `reference`")
             return
-        values = {name: each.get("value") for name, each in given.items()}
-        self.parameters.append(Parameters(path, template, values, text))
+        values = {name: _known(each.get("value")) for name, each in given.items()}
+        told = {name: None if each is UNKNOWN else each for name, each in values.items()}
+        self.parameters.append(Parameters(path, template, told, text, {}))
 
     def _template(self, path: str) -> Template | None:
-        """The template a parameter file is for: of the same name, else main, else the only one that is no module."""
+        """The template a parameter file is for: of the same name, else main, else the only one that is no module.
+
+        None for the parameters of a template in JSON that stands beside them.
+        """
         folder, file = posixpath.split(path)
-        for name in (file.split(".")[0], re.split(r"[.-]param", file)[0], "main"):
-            for place in (folder, posixpath.dirname(folder)):
+        own = dict.fromkeys((file.split(".")[0], re.split(r"[.-]param", file)[0]))
+        above = [folder, *_above(folder)]
+        for name in own:
+            for place in above:
                 if found := self.templates.get(posixpath.join(place, f"{name}.bicep")):
                     return found
+        if any(posixpath.join(folder, f"{name}.json") in self.there for name in own):
+            return None
+        for place in above[:2]:
+            if found := self.templates.get(posixpath.join(place, "main.bicep")):
+                return found
         roots = [each for each in self.roots if posixpath.dirname(each.path) == folder]
         return roots[0] if len(roots) == 1 else None
 
 
+def _without_comments(text: str) -> str:
+    """JSON without the comments that Azure's tools take in it; lines stay where they are."""
+    return _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), text)
+
+
+def _above(folder: str) -> Iterator[str]:
+    """The folders that a folder is in, the nearest first."""
+    while folder:
+        folder = posixpath.dirname(folder)
+        yield folder
+
+
+def _known(value: Any) -> Any:
+    """A value of a parameter file with UNKNOWN for each text that something else fills in before Azure sees it."""
+    if isinstance(value, str):
+        return UNKNOWN if _FILLED_IN.search(value) else value
+    if isinstance(value, list):
+        return [_known(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _known(each) for key, each in value.items()}
+    return value
+
+
+@lru_cache(maxsize=512)
+def _parsed(path: str, text: str) -> File:
+    return parse(Source(path, text))
+
+
 @lru_cache(maxsize=512)
 def _template(path: str, text: str) -> Template:
-    return Template(path, parse(Source(path, text)))
+    return Template(path, _parsed(path, text))
 
 
-def _unread(error: BicepError, text: str) -> Unread:
+@lru_cache(maxsize=512)
+def _giver(path: str, text: str) -> Template:
+    return Template(path, parse_parameters(Source(path, text)))
+
+
+def _unread(error: BicepError) -> Unread:
     found = _ERROR.match(str(error))
     line, column, sentence = (int(found[1]), int(found[2]), found[4]) if found else (1, 1, str(error))
-    if error.code != _BEYOND_READER:
-        return Unread(line, f"{sentence} (column {column}, {error.code})")
-    broken = _broken(Parser(Language(tree_sitter_bicep.language())).parse(text.encode()).root_node)
-    if broken:
-        return Unread(broken.start_point[0] + 1, f"the text is not understood at column {broken.start_point[1] + 1}")
-    return Unread(line, sentence.replace("The rehearsal subset", "Our reader"), beyond=True)
-
-
-def _broken(node: Node) -> Node | None:
-    pending = [node]
-    while pending:
-        each = pending.pop()
-        if each.is_error or each.is_missing:
-            return each
-        pending.extend(reversed(each.children))
-    return None
-
-
-def _with_nested(declarations: tuple[Declaration, ...]) -> Iterator[Declaration]:
-    for each in declarations:
-        yield each
-        yield from _with_nested(each.value.resources)
-
-
-def inside(node: Any) -> Iterator[Any]:
-    """The nodes directly inside another; a loop of a declaration stands for its condition and value."""
-    if isinstance(node, tuple):
-        yield from node
-    elif isinstance(node, Declaration):
-        rest = (node.loop,) if node.loop else (node.condition, node.value)
-        yield from (*node.decorators, node.reference, *rest)
-    elif is_dataclass(node):
-        yield from (getattr(node, each.name) for each in fields(node))
-
-
-def everything(node: Any) -> Iterator[Any]:
-    """A node and all nodes inside it, in the order of the text."""
-    pending = [node]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, tuple):
-            pending.extend(reversed(each))
-        elif is_dataclass(each):
-            yield each
-            pending.extend(reversed(tuple(inside(each))))
-
-
-def _free(node: Any, bound: frozenset[str]) -> Iterator[Name]:
-    if isinstance(node, Name):
-        if node.name not in bound:
-            yield node
-        return
-    if isinstance(node, Loop):
-        yield from _free(node.items, bound)
-        within = bound | {node.item, node.index}
-        yield from (*_free(node.condition, within), *_free(node.body, within))
-        return
-    within = bound | frozenset(node.names) if isinstance(node, Lambda) else bound
-    for each in inside(node):
-        if isinstance(each, tuple) or is_dataclass(each):
-            yield from _free(each, within)
-
-
-def decorator(declaration: Declaration, name: str) -> Call | None:
-    """The decorator with this name, also written with `sys.`."""
-    return next((each for each in declaration.decorators if each.name == name), None)
-
-
-def is_secure(declaration: Declaration) -> bool:
-    """True for what Azure never shows."""
-    return decorator(declaration, "secure") is not None
-
-
-def is_required(parameter: Declaration) -> bool:
-    """True for a parameter that must be given."""
-    return parameter.value is None and not (parameter.type and parameter.type.nullable)
-
-
-def type_of(resource: Declaration) -> tuple[str, str]:
-    """The type and version of a resource."""
-    kind, _, version = ((resource.reference.plain if resource.reference else "") or "").partition("@")
-    return kind, version
-
-
-def literal(node: Any) -> Any:
-    """The value of a plain text, number, true or false; None for all else."""
-    if isinstance(node, Text):
-        return node.plain
-    return node.value if isinstance(node, Constant) else None
+    if error.code == _BEYOND_READER:
+        return Unread(line, sentence.replace("The rehearsal subset", "Our reader"), beyond=True)
+    return Unread(line, f"{sentence} (column {column}, {error.code})")

@@ -5,9 +5,9 @@ What only Azure knows (ids, outputs, `uniqueString`) is `UNKNOWN`, and so is eve
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workspace.preflight.bicep_files import Files, Template, type_of
+from workspace.preflight.bicep_template import UNKNOWN, Template, type_of
 from workspace.rehearsal.bicep_syntax import (
     Access,
     Array,
@@ -24,13 +24,9 @@ from workspace.rehearsal.bicep_syntax import (
     Text,
 )
 
+if TYPE_CHECKING:
+    from workspace.preflight.bicep_files import Files
 
-class _Unknown:
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN = _Unknown()
 Locals = Mapping[str, Any]
 
 
@@ -56,7 +52,7 @@ class Made:
 
 
 def made(
-    files: Files, template: Template, given: Mapping[str, Any], *, existing: bool = False
+    files: "Files", template: Template, given: Mapping[str, Any], *, existing: bool = False
 ) -> Iterator[tuple[Made, ...]]:
     """The resources of a template and of its modules, together for each use of a file.
 
@@ -66,7 +62,7 @@ def made(
 
 
 def _made(
-    files: Files, above: tuple[Template, ...], values: "Values", places: Mapping[str, str], *, existing: bool
+    files: "Files", above: tuple[Template, ...], values: "Values", places: Mapping[str, str], *, existing: bool
 ) -> Iterator[tuple[Made, ...]]:
     template = above[-1]
     yield tuple(each for each in _resources(template, values, places) if each.declaration.existing is existing)
@@ -89,7 +85,7 @@ def _given(module: Declaration) -> dict[str, Property]:
 
 def _resources(template: Template, values: "Values", places: Mapping[str, str]) -> Iterator[Made]:
     for each in template.resources:
-        if not isinstance(each.value, Object):
+        if not isinstance(each.value, Object) or not _surroundings_are_made(template, values, each):
             continue
         name = each.value.get("name")
         place = places.get(name.name, "") if isinstance(name, Name) else ""
@@ -100,11 +96,19 @@ def _resources(template: Template, values: "Values", places: Mapping[str, str]) 
             yield Made(template, each, type_of(each)[0], called, where, body, _parent(template, each, values, local))
 
 
+def _surroundings_are_made(template: Template, values: "Values", nested: Declaration) -> bool:
+    around = template.around(nested)
+    return around is None or (
+        any(True for _ in values.turns(around)) and _surroundings_are_made(template, values, around)
+    )
+
+
 def _parent(template: Template, declaration: Declaration, values: "Values", local: Locals) -> Any:
     parent = declaration.value.get("parent")
-    if parent is None:
+    around = template.around(declaration)
+    if parent is None and around is None:
         return None
-    found = template.symbols.get(parent.name) if isinstance(parent, Name) else None
+    found = template.symbols.get(parent.name) if isinstance(parent, Name) else around
     named = found.value.get("name") if found and isinstance(found.value, Object) else None
     return values.of(named, local) if named else UNKNOWN
 
@@ -120,6 +124,7 @@ class Values:
         self._template = template
         self._given = given
         self._known: dict[str, Any] = {}
+        self._called: list[str] = []
 
     def turns(self, declaration: Declaration) -> Iterator[Locals]:
         """The local names of each copy of a resource or module; none when its condition is false."""
@@ -161,7 +166,7 @@ class Values:
         if name not in self._known:
             self._known[name] = UNKNOWN  # what is made of itself stays unknown
             found = self._template.symbols.get(name)
-            plain = found is not None and found.sort in ("param", "var") and found.value is not None
+            plain = found is not None and found.sort in ("param", "var", "given") and found.value is not None
             self._known[name] = self.of(found.value) if found and plain else UNKNOWN
         return self._known[name]
 
@@ -224,9 +229,21 @@ class Values:
                 return results
             return UNKNOWN if UNKNOWN in results else [each for each, kept in zip(items, results, strict=True) if kept]
         values = tuple(self.of(each, local) for each in node.arguments)
+        own = self._template.symbols.get(node.name)
+        if own is not None and own.sort == "func":
+            return self._of_function(own, values)
         if node.name not in _FUNCTIONS or any(each is UNKNOWN for each in values):
             return UNKNOWN
         return _tried(_FUNCTIONS[node.name], values)
+
+    def _of_function(self, function: Declaration, values: tuple[Any, ...]) -> Any:
+        if function.name in self._called:  # one that calls itself is refused by the compiler and would never end
+            return UNKNOWN
+        self._called.append(function.name)
+        try:
+            return self.of(function.value.body, dict(zip(function.value.names, values, strict=False)))
+        finally:
+            self._called.pop()
 
 
 def _tried(function: Callable[..., Any], values: tuple[Any, ...]) -> Any:
@@ -298,6 +315,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "length": len,
     "toLower": lambda value: value.lower(),
     "toUpper": lambda value: value.upper(),
+    "padLeft": lambda text, width, by=" ": _spelled(text).rjust(width, by),
     "trim": lambda value: value.strip(),
     "string": _spelled,
     "int": int,

@@ -54,7 +54,8 @@ DATA_ROLE = Rule(
     _E,
     "Data that the plan reads or writes and that our roles do not open.",
     "Being owner of a vault or an account does not open what is in it: that takes a role of its own.",
-    "Give the identity the role that is named, on the resource that is named; it takes some minutes to be known.",
+    "Give the identity the role that is named, on the resource that is named; it takes some minutes to be known. "
+    "A vault that access policies open wants one for the identity instead, or enableRbacAuthorization.",
 )
 PROVIDER = Rule(
     "live/provider-not-registered",
@@ -108,8 +109,8 @@ REGISTRY = Rule(
 FEED = Rule(
     "live/feed-unreachable",
     _R,
-    "A registry of base images, or a package feed, that does not answer from here.",
-    "A build stops in the middle, or waits for each package until its own time limit.",
+    "A registry of base images that does not answer from here.",
+    "A build stops in the middle, at the first base image that this machine has not kept.",
     "Look at the network and the proxy of the machine that builds, or use a mirror.",
 )
 PART = Rule(

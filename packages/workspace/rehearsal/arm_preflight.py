@@ -21,7 +21,9 @@ _SIZE = re.compile(r"Standard_([A-Z]+)(\d+)([a-z]*)(_v\d+)?")
 _FAMILIES = ("standardBSFamily", "standardDSv3Family", "standardDSv4Family", "standardDSv5Family", "standardFSv2Family")
 _NOT_CONTRIBUTORS = ["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write"]
 _SECRETS = "Microsoft.KeyVault/vaults/secrets"
-_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+_CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
+_BLOBS = f"{_CONTAINERS}/blobs"
+_SIGN = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
 _ROLES: Mapping[str, Mapping[str, list[str]]] = {
     "Owner": {"actions": ["*"]},
     "Contributor": {"actions": ["*"], "notActions": _NOT_CONTRIBUTORS},
@@ -41,8 +43,10 @@ _ROLES: Mapping[str, Mapping[str, list[str]]] = {
     "Key Vault Secrets User": {
         "dataActions": [f"{_SECRETS}/getSecret/action", f"{_SECRETS}/readMetadata/action"],
     },
+    "Storage Blob Delegator": {"actions": [_SIGN]},
     "Storage Blob Data Contributor": {
-        "dataActions": [f"{_BLOBS}/{each}" for each in ("delete", "read", "write", "move/action", "add/action")]
+        "actions": [f"{_CONTAINERS}/{each}" for each in ("delete", "read", "write")] + [_SIGN],
+        "dataActions": [f"{_BLOBS}/{each}" for each in ("delete", "read", "write", "move/action", "add/action")],
     },
     "Storage Blob Data Owner": {
         "dataActions": ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"],

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workspace.rehearsal.bicep_emit import Emitter
-from workspace.rehearsal.bicep_syntax import parse
+from workspace.rehearsal.bicep_parser import parse
 from workspace.rehearsal.bicep_tokens import BicepError, Source
 
 __all__ = ["BicepError", "compile", "install", "main"]

@@ -35,6 +35,8 @@ class Emitter(Expressions):
     """One file on its way to a template. With `symbolic` the resources keep their names (language version 2.0)."""
 
     def __init__(self, file: File, load: LoadModule, *, symbolic: bool = False) -> None:
+        if file.beyond:
+            raise file.beyond[0]
         needed = any(not each.type.is_plain for each in file.declarations if each.type)
         super().__init__(file, symbolic=symbolic or needed)
         self._load = load

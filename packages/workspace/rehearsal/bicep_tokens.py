@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_BLANK = re.compile(r"(?:[ \t\r]|//[^\n]*|/\*.*?\*/|#disable-next-line[^\n]*)+", re.DOTALL)
+_BLANK = re.compile(
+    r"(?:[ \t\r]|//[^\n]*|/\*.*?\*/|#(?:disable-next-line|disable-diagnostics|restore-diagnostics)[^\n]*)+", re.DOTALL
+)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER = re.compile(r"[0-9]+")
 _MARKS = (
@@ -12,6 +14,7 @@ _MARKS = (
     "]", "{", "}", ",", ".", ":", "=", "?", "!", "<", ">", "+", "-", "*", "/", "%", "^", "|",
 )  # fmt: skip
 _ESCAPES = {"\\": "\\", "'": "'", "n": "\n", "r": "\r", "t": "\t", "$": "$"}
+_BLOCK = re.compile(r"(\$*)'''")
 _UNICODE = re.compile(r"u\{([0-9A-Fa-f]{1,6})\}")
 
 
@@ -84,8 +87,8 @@ class _Lexer:
         if text[start] == "\n":
             self.place += 1
             return Token("newline", "\n", start)
-        if text.startswith("'''", start):
-            return self._block()
+        if match := _BLOCK.match(text, start):
+            return self._block(len(match[1]))
         if text[start] == "'":
             return self._string()
         for sort, pattern in (("name", _WORD), ("number", _NUMBER)):
@@ -98,15 +101,32 @@ class _Lexer:
                 return Token("mark", mark, start)
         raise self._source.error(start, "BCP001", f'The following token is not recognized: "{text[start]}".')
 
-    def _block(self) -> Token:
+    def _block(self, dollars: int) -> Token:
+        """A text of several lines; as many dollars as stand before it, and a brace, begin a hole in it."""
         start = self.place
-        end = self._text.find("'''", start + 3)
-        if end < 0:
-            raise self._source.error(start, "BCP140", "The multi-line string at this location is not terminated.")
-        while self._text.startswith("'", end + 3):  # quotes right before the end belong to the text
-            end += 1
-        self.place = end + 3
-        return Token("text", "", start, (_after_first_newline(self._text[start + 3 : end]),))
+        self.place += dollars + 3
+        opening = "$" * dollars + "{"
+        parts: list[str | tuple[Token, ...]] = [""]
+        while not self._text.startswith("'''", self.place):
+            if self.place >= len(self._text):
+                raise self._source.error(start, "BCP140", "The multi-line string at this location is not terminated.")
+            if dollars and self._text.startswith(opening, self.place):
+                parts += [self._hole(len(opening)), ""]
+            else:
+                end = self._end_of_plain(opening if dollars else "")
+                parts[-1] = f"{parts[-1]}{self._text[self.place : end]}"
+                self.place = end
+        self.place += 3
+        while self._text.startswith("'", self.place):  # quotes right before the end belong to the text
+            parts[-1] = f"{parts[-1]}'"
+            self.place += 1
+        parts[0] = _after_first_newline(str(parts[0]))
+        return Token("text", "", start, tuple(parts))
+
+    def _end_of_plain(self, opening: str) -> int:
+        """Where the literal text here ends: at the closing quotes, at a hole, or with the file."""
+        ends = [self._text.find(each, self.place) for each in ("'''", opening) if each]
+        return min((each for each in ends if each >= 0), default=len(self._text))
 
     def _string(self) -> Token:
         start = self.place
@@ -120,13 +140,13 @@ class _Lexer:
                 self.place += 1
                 return Token("text", "", start, tuple(parts))
             if self._text.startswith("${", self.place):
-                parts += [self._hole(), ""]
+                parts += [self._hole(len("${")), ""]
             else:
                 parts[-1] = f"{parts[-1]}{self._character()}"
 
-    def _hole(self) -> tuple[Token, ...]:
+    def _hole(self, opening: int) -> tuple[Token, ...]:
         inner = _Lexer(self._source)
-        tokens = tuple(inner.read(self.place + 2, closing="}"))
+        tokens = tuple(inner.read(self.place + opening, closing="}"))
         self.place = inner.place
         return tokens
 
