@@ -69,6 +69,54 @@ jobs:
           ref: ${{ github.event.pull_request.head.sha }}
       - run: npm test
 """
+CHOSEN = """\
+name: By hand
+on:
+  workflow_dispatch:
+    inputs:
+      where:
+        type: choice
+        options: [dev, prod]
+      remark:
+        required: false
+permissions:
+  contents: read
+concurrency: by-hand
+env:
+  RUNTIME: '10.0'
+  PLACE: ${{ github.event.inputs.where || 'dev' }}
+jobs:
+  rollout:
+    runs-on: ubuntu-24.04
+    environment: ${{ inputs.where }}
+    steps:
+      - uses: actions/checkout@v5
+      - uses: actions/setup-dotnet@v5
+        with:
+          dotnet-version: ${{ env.RUNTIME }}
+      - run: |
+          kubectl apply -k infra/kubernetes/overlays/${{ inputs.where }}
+          echo "done=true" >> $GITHUB_OUTPUT
+"""
+GUARDED = "    environment: ${{ inputs.where }}\n"
+OVERLAY = "kubectl apply -k infra/kubernetes/overlays/${{ inputs.where }}"
+CLOSED = """\
+on:
+  pull_request:
+    types: [closed]
+jobs:
+  close:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: azure/static-web-apps-deploy@v1
+        with:
+          azure_static_web_apps_api_token: ${{ secrets.SITE_TOKEN }}
+          action: close
+"""
+TAGGED = NIGHTLY.replace(
+    "push:\n    branches: [main]",
+    "push:\n    tags: ['v*']\n  pull_request:\n  workflow_dispatch:\n    inputs: {go: {}}",
+)
 
 # rule · file · old text · new text · text on the line where it is found; None for a file without line
 SEEDS = [
@@ -592,10 +640,67 @@ SEEDS = [
         "docker build --build-context story=packages/story/src -f",
         "docker build",
     ),
+    ("shape", NIGHT, WHOLE, NIGHTLY.replace("on:\n  push:\n    branches: [main]\n", "on:\n"), "on:"),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace("[dev, prod]", "[dev, staging, prod]"), "kubectl apply"),
+    (
+        "missing-file",
+        NIGHT,
+        WHOLE,
+        CHOSEN.replace(OVERLAY, "kubectl apply -k clusters/${{ env.PLACE }}"),
+        "kubectl apply",
+    ),
+    (
+        "missing-file",
+        NIGHT,
+        WHOLE,
+        CHOSEN.replace(
+            "      - run: |\n", "      - working-directory: ${{ matrix.folder }}\n        run: make\n      - run: |\n"
+        ).replace("    steps:", "    strategy:\n      matrix: {folder: [scripts, staging/scripts]}\n    steps:"),
+        "working-directory",
+    ),
+    (
+        "missing-file",
+        INFRA,
+        APPLIED,
+        f"az deployment sub what-if -l westeurope -f app.bicep --parameters size=2 @settings/dev.json\n          {APPLIED}",
+        "az deployment",
+    ),
+    ("production-without-gate", NIGHT, WHOLE, CHOSEN.replace(GUARDED, ""), "rollout:"),
+    ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("'10.0'", "3.1.402"), "dotnet-version"),
+    (
+        "wait-cannot-fail",
+        DEPLOY,
+        DEPLOYED,
+        "az webapp deployment source config-zip --name mystira-api --src app.zip || true",
+        "config-zip",
+    ),
+    ("wait-cannot-fail", DEPLOY, DEPLOYED, "func azure functionapp publish mystira-jobs || echo late", "func azure"),
+    (
+        "exit-lost-in-pipe",
+        PRODUCTION,
+        "kubectl apply -k",
+        "npx @azure/static-web-apps-cli@2 deploy dist 2>&1 | tee log\n          code=$?\n"
+        '          test "$code" = 0\n          kubectl apply -k',
+        "tee log",
+    ),
 ]
 
 # rule that must not fire · file · old text · new text
 NEAR_MISSES = [
+    ("production-without-gate", NIGHT, WHOLE, CHOSEN),
+    ("production-without-gate", NIGHT, WHOLE, CHOSEN.replace(GUARDED, "    if: github.event.inputs.where != 'prod'\n")),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace("[dev, prod]", "[dev, prod, all]")),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace("[dev, prod]", "[dev, test, prod]").replace("      - run: |", "      - if: inputs.where != 'test'\n        run: |")),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace(OVERLAY, "mkdir -p infra/${{ inputs.where }}/made\n          kubectl apply -k infra/${{ inputs.where }}/made")),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace("[dev, prod]", "[dev, test, prod]").replace(OVERLAY, 'if [ -d "infra/kubernetes/overlays/${{ inputs.where }}" ]; then\n            kubectl apply -k infra/kubernetes/overlays/${{ inputs.where }}\n          fi')),
+    ("missing-file", INFRA, APPLIED, f"az deployment sub what-if -l westeurope -f app.bicep --parameters kind=a/b.json @package.json https://example.org/a/b.json\n          {APPLIED}"),
+    ("input-not-there", NIGHT, WHOLE, TAGGED.replace("    environment: development\n", "    environment: development\n    if: inputs.go == 'yes' || startsWith(github.ref, 'refs/tags/')\n")),
+    ("input-not-there", NIGHT, WHOLE, TAGGED.replace("      - run: |\n", '      - run: |\n          if [ -n "${{ inputs.go }}" ]; then echo ${{ inputs.go }}; fi\n')),
+    ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("    steps:", "    strategy:\n      matrix: {runtime: ['8.0', '10.0']}\n    steps:").replace("env.RUNTIME", "matrix.runtime")),
+    ("permissions-open", NIGHT, WHOLE, CLOSED),
+    ("wait-cannot-fail", DEPLOY, DEPLOYED, f"npx swa --version || true\n          func azure functionapp list-functions mystira-jobs || true\n          {DEPLOYED}"),
+    ("secret-on-command-line", INFRA, APPLIED, f"az aks get-credentials --name aks --resource-group ${{{{ secrets.AKS_RESOURCE_GROUP }}}}\n          {APPLIED}"),
+    ("secret-shown", INFRA, APPLIED, f"echo searching ${{{{ secrets.SEARCH_ENDPOINT }}}}\n          {APPLIED}"),
     ("sleep-as-wait", INFRA, APPLIED, f"{APPLIED}\n          sleep 60"),
     ("curl-without-fail", IMAGES, "npm ci\n", "curl -sL https://aka.ms/InstallAzureCLIDeb | sudo bash\n          npm ci\n"),
     ("trigger", IMAGES, "  pull_request:\n", "  pull_request:\n  something_new_next_year:\n"),
@@ -784,6 +889,14 @@ def test_precision_and_recall_on_the_corpus_are_both_one(tmp_path: Path, capsys:
             f"precision {precision:.3f}, recall {recall:.3f}"
         )
     assert (precision, recall) == (1.0, 1.0)
+
+
+def test_a_note_that_is_true_of_many_places_of_a_file_is_told_once(tmp_path: Path) -> None:
+    old = CHOSEN.replace("checkout@v5\n", "checkout@v4\n      - uses: actions/checkout@v4\n")
+    report = github.check(Checkout(workspace(tmp_path, (NIGHT, WHOLE, old))), TODAY)
+    (note,) = report.findings
+    assert (note.rule.id, note.place) == ("github/action-aging", f"{NIGHT}:21")
+    assert note.what.endswith("take v5 or later (and 1 more in this file)")
 
 
 def test_every_rule_has_two_seeds_and_a_near_miss() -> None:

@@ -8,6 +8,7 @@ from workspace.preflight.ages import Age, ages, ended
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.github_changes import changes, is_production
 from workspace.preflight.github_expressions import expressions
+from workspace.preflight.github_values import readings
 from workspace.preflight.github_workflow import Job, Step, Tree
 
 FLOATING = Rule(
@@ -152,9 +153,14 @@ def _age(step: Step, today: date) -> Iterator[Finding]:
         yield _said(GONE if age.gone else AGING, step.place_in_file, step.uses, age)
     product, key = _SETUP.get(step.action, ("", ""))
     piece = step.given[key] if key else None
-    if not piece or expressions(piece.text):
+    if not piece:
         return
-    for place, line in enumerate(piece.text.splitlines()):
+    text = piece.text
+    if expressions(text):
+        # Of several versions, as in a matrix, the oldest is there to be tried.
+        found = readings(step.holder, step, text) if isinstance(step.holder, Job) else ()
+        text = found[0] if len(found) == 1 else ""
+    for place, line in enumerate(text.splitlines()):
         wanted = re.sub(r"\.x$|\.x(?=\.)|^v", "", line.strip())
         old = ended(product, wanted, today)
         if old:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import combinations
 
 from workspace.preflight.finding import Finding, Rule, Severity
-from workspace.preflight.github_changes import Change, changes, environment_named, is_production
+from workspace.preflight.github_changes import OTHER, PROD, Change, changes, environment_named, is_production
 from workspace.preflight.github_expressions import condition, expressions
 from workspace.preflight.github_workflow import BY_HAND, Job, Tree, Workflow, holds
 from workspace.preflight.github_yaml import Piece
@@ -335,11 +335,12 @@ def _inputs(job: Job) -> Iterator[Finding]:
         return
     text = job.piece["if"].text
     if text and "event_name" not in text and re.search(r"\binputs\.", text):
-        for event in automatic:
-            if holds(text, event) is False:
-                said = f"the job {job.id} deploys only with an input, and {event} has none: it is always skipped then"
-                yield EMPTY_INPUT.at(f"{job.file}:{job.piece['if'].line}", said)
-                return
+        event = next((each for each in automatic if holds(text, each) is False), "")
+        # A job that another event of the workflow may start is not lost.
+        if event and all(holds(text, each) is False for each in automatic):
+            said = f"the job {job.id} deploys only with an input, and {event} has none: it is always skipped then"
+            yield EMPTY_INPUT.at(f"{job.file}:{job.piece['if'].line}", said)
+            return
     event = next((each for each in automatic if job.may_run_on(each)), "")
     if not event or job.workflow.is_only_called:
         return
@@ -355,10 +356,21 @@ def _read_inputs(job: Job, event: str) -> Iterator[Finding]:
     for piece in places:
         for each in expressions(piece.text):
             names = each.plain.names if each.plain else ()
-            if names[:1] == ("inputs",) or names[:3] == ("github", "event", "inputs"):
+            asked = names[:1] == ("inputs",) or names[:3] == ("github", "event", "inputs")
+            if asked and not _may_be_empty(job.workflow, names[-1]):
                 said = f"the job {job.id} reads {'.'.join(names)} also on {event}, where it is empty"
                 yield EMPTY_INPUT.at(f"{job.file}:{piece.line_at(each.start)}", said)
                 return
+
+
+def _may_be_empty(workflow: Workflow, name: str) -> bool:
+    """True for an input that is empty on its own events, too, where nobody fills it in."""
+    declared = [workflow.inputs(event)[name] for event in ("workflow_dispatch", "workflow_call")]
+    found = [each for each in declared if each.is_mapping]
+    return bool(found) and not any(
+        each["required"].is_true or each["default"].text or each["type"].text in ("choice", "boolean", "environment")
+        for each in found
+    )
 
 
 def _concurrency(job: Job) -> Iterator[Finding]:
@@ -409,6 +421,24 @@ def _who(job: Job) -> Iterator[Finding]:
         yield GATE.at(
             job.at, f"the job {job.id} deploys to production ({made[0].said}) on {starts}, and no environment guards it"
         )
+    elif not guarded:
+        chosen = _chosen_production(job)
+        if chosen:
+            said = f"the job {job.id} deploys ({made[0].said}) to what the input {chosen} says"
+            yield GATE.at(job.at, f"{said}, production among it, and no environment guards it")
+
+
+def _chosen_production(job: Job) -> str:
+    """The input with production among its choices that a deploying job reads; a condition that asks for it decides."""
+    if any("inputs." in each.piece["if"].text for each in (job, *job.before)):
+        return ""
+    text = " ".join(value.text for piece in (job.piece, job.workflow.piece["env"]) for _, value in piece.walk())
+    for name, declared in job.workflow.inputs("workflow_dispatch").items:
+        options = [each.text for each in declared["options"].parts]
+        offers = any(PROD.search(each) for each in options) and any(OTHER.search(each) for each in options)
+        if offers and re.search(rf"\binputs\.{re.escape(name)}\b", text):
+            return name
+    return ""
 
 
 def _foreign(job: Job) -> Iterator[Finding]:

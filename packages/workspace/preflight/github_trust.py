@@ -97,7 +97,8 @@ _KNOWN_OWNERS = frozenset(
     ("actions", "azure", "github", "docker", "hashicorp", "microsoft", "google-github-actions", "aws-actions")
 )
 _IDENTIFIES = re.compile(
-    r"(CLIENT|TENANT|SUBSCRIPTION|ACCOUNT|PROJECT|ORG)_?(ID|NAME)$|_(NAME|REGION|LOCATION|URL|HOST)$", re.IGNORECASE
+    r"(CLIENT|TENANT|SUBSCRIPTION|ACCOUNT|PROJECT|ORG)_?(ID|NAME)$|_(NAME|REGION|LOCATION|URL|HOST|ENDPOINT|DOMAIN|GROUP|RG)$",
+    re.IGNORECASE,
 )
 _PRINTS = frozenset(("echo", "printf", "cat"))
 _MOVING = re.compile(r"^(main|master|develop|dev|trunk|latest|head|edge|nightly|releases?/latest)$", re.IGNORECASE)
