@@ -285,7 +285,7 @@ SEEDS = [
         INFRA,
         "concurrency:\n  group: infra-dev\n  cancel-in-progress: false\n",
         "",
-        ["apply:\n", "chain:\n    needs"],
+        "apply:\n",
     ),
     ("no-concurrency", PRODUCTION, "concurrency:\n  group: production\n", "", "publisher:\n"),
     ("deploy-cancelled", INFRA, "cancel-in-progress: false", "cancel-in-progress: true", "cancel-in-progress"),
@@ -897,6 +897,16 @@ def test_a_note_that_is_true_of_many_places_of_a_file_is_told_once(tmp_path: Pat
     (note,) = report.findings
     assert (note.rule.id, note.place) == ("github/action-aging", f"{NIGHT}:21")
     assert note.what.endswith("take v5 or later (and 1 more in this file)")
+
+
+def test_jobs_that_one_line_of_the_workflow_would_mend_are_told_together(tmp_path: Path) -> None:
+    jobs = f"  again:\n{NIGHTLY.partition('  rollout:')[2][1:]}"
+    bare = f"{NIGHTLY}{jobs}".replace("concurrency: nightly\n", "").replace("permissions:\n  contents: read\n", "")
+    report = github.check(Checkout(workspace(tmp_path, (NIGHT, WHOLE, bare.replace("push:", "merge_group:")))), TODAY)
+    assert [(each.rule.id, each.what.partition("; ")[2]) for each in report.findings] == [
+        ("github/no-concurrency", "nor has again"),
+        ("github/permissions-open", "nor does again"),
+    ]
 
 
 def test_every_rule_has_two_seeds_and_a_near_miss() -> None:

@@ -165,6 +165,7 @@ def check(tree: Tree) -> Iterator[Finding]:
         yield from _events(workflow)
         yield from _path_filters(tree, workflow)
         yield from _unknown_branches(workflow, branches)
+        yield from _unqueued(workflow)
         for job in workflow.jobs.values():
             yield from _inputs(job)
             yield from _concurrency(job)
@@ -373,21 +374,36 @@ def _may_be_empty(workflow: Workflow, name: str) -> bool:
     )
 
 
-def _concurrency(job: Job) -> Iterator[Finding]:
-    made = [each for each in changes(job) if each.keeps_state or each.tool == "kubectl"]
-    if not made:
+def _unqueued(workflow: Workflow) -> Iterator[Finding]:
+    """The deploying jobs without a group: one finding, because one line at the workflow's head mends them all."""
+    found = [(job, made[0]) for job in workflow.jobs.values() if (made := _half_done(job)) and not any(_groups_of(job))]
+    # Who calls the workflow decides where nobody of the checkout does.
+    if not found or (workflow.is_only_called and not workflow.callers):
         return
+    first, change = found[0]
+    others = [job.id for job, _ in found[1:]]
+    said = f"; nor {'have' if others[1:] else 'has'} {', '.join(others)}" if others else ""
+    yield CONCURRENCY.at(first.at, f"the job {first.id} deploys ({change.said}) and has no concurrency group{said}")
+
+
+def _half_done(job: Job) -> list[Change]:
+    """What a job changes with tools that a second run beside it would disturb."""
+    return [each for each in changes(job) if each.keeps_state or each.tool in ("kubectl", "azure/k8s-deploy")]
+
+
+def _groups_of(job: Job) -> list[Piece]:
     groups = [job.piece["concurrency"], job.workflow.piece["concurrency"]]
-    if job.workflow.events.keys() <= {"workflow_call"}:
-        groups += [
-            each
-            for call in job.workflow.callers
-            for each in (call.piece["concurrency"], call.workflow.piece["concurrency"])
-        ]
-        if not job.workflow.callers:
-            return
-    if not any(groups):
-        yield CONCURRENCY.at(job.at, f"the job {job.id} deploys ({made[0].said}) and has no concurrency group")
+    callers = job.workflow.callers if job.workflow.is_only_called else ()
+    return groups + [
+        each for call in callers for each in (call.piece["concurrency"], call.workflow.piece["concurrency"])
+    ]
+
+
+def _concurrency(job: Job) -> Iterator[Finding]:
+    made = _half_done(job)
+    if not made or (job.workflow.is_only_called and not job.workflow.callers):
+        return
+    groups = _groups_of(job)
     for group in groups:
         cancels = group["cancel-in-progress"]
         if cancels.is_true and not _only_for_pulls(job):
