@@ -131,6 +131,18 @@ _TOOLS = frozenset((
     "default-jdk", "python3-dev",
 ))  # fmt: skip
 _BUILDERS = frozenset(("sdk", "golang", "rust", "maven", "gradle", "gcc"))
+_ASKS = re.compile(r"(?<![\w./-])(?:/usr/bin/)?(curl|wget)(?=[\s\"',])")
+# What of these two the base images have; what is not named may have both.
+_PROGRAMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
+    (re.compile(r"^mcr\.microsoft\.com/dotnet/(aspnet|runtime|runtime-deps)(:(?!.*alpine).*)?$"), frozenset()),
+    (re.compile(r"^(docker\.io/(library/)?)?(python|node|debian|ruby|rust):[\w.-]*slim"), frozenset()),
+    (re.compile(r"^(docker\.io/(library/)?)?(debian|ubuntu)(:|$)"), frozenset()),
+    (re.compile(r"^mcr\.microsoft\.com/dotnet/\w[\w-]*:.*alpine"), frozenset({"wget"})),
+    (
+        re.compile(r"^(docker\.io/(library/)?)?(alpine(:|$)|(python|node|ruby|golang|rust):[\w.-]*alpine)"),
+        frozenset({"wget"}),
+    ),
+)
 _UNPRIVILEGED = re.compile(r"nonroot|unprivileged|chiseled", re.IGNORECASE)
 _SECRET = re.compile(
     r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING|CREDENTIALS?)"
@@ -241,6 +253,23 @@ def _health(image: _Image) -> Iterator[Finding]:
         yield image.at(HEALTH, found.line, f"the image {image.name} switches its health check off")
     elif runs and not found:
         yield image.at(HEALTH, image.parsed.stages[-1].line, f"the image {image.name} has no HEALTHCHECK")
+    elif found:
+        yield from _asked_by_nobody(image, found)
+
+
+def _asked_by_nobody(image: _Image, check: Instruction) -> Iterator[Finding]:
+    """A health check whose program is in neither the base nor a layer: it fails always, whatever the service does."""
+    asks = set(_ASKS.findall(check.rest))
+    base = image.base.partition("@")[0]
+    known = next((has for pattern, has in _PROGRAMS if pattern.search(base)), None)
+    if not asks or known is None or asks & known:
+        return
+    layers = " ".join(
+        " ".join((each.rest, *each.heredocs)) for each in image.shipped if each.word in ("RUN", "COPY", "ADD")
+    )
+    if not any(re.search(rf"\b{each}\b", layers) for each in asks):
+        what = f"the health check of {image.name} asks with {' or '.join(sorted(asks))}, which {base} does not have"
+        yield image.at(HEALTH, check.line, what)
 
 
 def _compilers(image: _Image) -> Iterator[Finding]:
