@@ -665,6 +665,22 @@ SEEDS = [
         f"az deployment sub what-if -l westeurope -f app.bicep --parameters size=2 @settings/dev.json\n          {APPLIED}",
         "az deployment",
     ),
+    (
+        "missing-file",
+        INFRA,
+        "      - name: Roll out\n",
+        "      - uses: azure/cli@v2\n        with:\n          inlineScript: ./scripts/names.sh\n      - name: Roll out\n",
+        "names.sh",
+    ),
+    (
+        "missing-file",
+        NIGHT,
+        WHOLE,
+        CHOSEN.replace(
+            "checkout@v5\n", "checkout@v5\n        with:\n          repository: ${{ github.repository }}\n"
+        ).replace(OVERLAY, "./scripts/roll.sh"),
+        "roll.sh",
+    ),
     ("production-without-gate", NIGHT, WHOLE, CHOSEN.replace(GUARDED, ""), "rollout:"),
     ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("'10.0'", "3.1.402"), "dotnet-version"),
     (
@@ -698,6 +714,7 @@ NEAR_MISSES = [
     ("input-not-there", NIGHT, WHOLE, TAGGED.replace("      - run: |\n", '      - run: |\n          if [ -n "${{ inputs.go }}" ]; then echo ${{ inputs.go }}; fi\n')),
     ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("    steps:", "    strategy:\n      matrix: {runtime: ['8.0', '10.0']}\n    steps:").replace("env.RUNTIME", "matrix.runtime")),
     ("permissions-open", NIGHT, WHOLE, CLOSED),
+    ("wait-cannot-fail", DEPLOY, DEPLOYED, f'{DEPLOYED} || echo "late=true" >> "$GITHUB_OUTPUT"'),
     ("wait-cannot-fail", DEPLOY, DEPLOYED, f"npx swa --version || true\n          func azure functionapp list-functions mystira-jobs || true\n          {DEPLOYED}"),
     ("secret-on-command-line", INFRA, APPLIED, f"az aks get-credentials --name aks --resource-group ${{{{ secrets.AKS_RESOURCE_GROUP }}}}\n          {APPLIED}"),
     ("secret-shown", INFRA, APPLIED, f"echo searching ${{{{ secrets.SEARCH_ENDPOINT }}}}\n          {APPLIED}"),

@@ -138,6 +138,7 @@ _FILE_OPTIONS = {
 _MAKES = re.compile(
     r"(^|\s)(>>?\s+(?![\"']?\$\{?GITHUB_|/dev/)|(mkdir|curl|wget|git clone|unzip|tar|cp|mv)\s)",
 )
+_THIS_COMMIT = frozenset(("", "${{ github.ref }}", "${{ github.sha }}"))
 _OURS = frozenset(("actions", "azure", "docker", "hashicorp", "github"))
 _PROGRAMS = frozenset((
     "python", "python3", "node", "npx", "npm", "pnpm", "yarn", "make", "jq", "go", "pwsh", "ruby", "awk", "sed",
@@ -477,8 +478,9 @@ def _checks_out(job: Job) -> bool:
     """True when the checkout itself lies at the job's root, whole, and nothing else is put there."""
     steps = [each for each in job.own_steps if each.action == "actions/checkout"]
     others = any(each.action == "actions/download-artifact" and not each.given["path"].text for each in job.own_steps)
-    own = [each for each in steps if not each.given["path"] and not each.given["repository"]]
-    whole = all(not each.given["sparse-checkout"] and not each.given["ref"] for each in own)
+    same = [each for each in steps if each.given["repository"].text in ("", "${{ github.repository }}")]
+    own = [each for each in same if not each.given["path"]]
+    whole = all(not each.given["sparse-checkout"] and each.given["ref"].text in _THIS_COMMIT for each in own)
     return bool(own) and whole and not others and len(steps) == len(own)
 
 
@@ -527,7 +529,7 @@ def _and(names: list[str]) -> str:
 def _named_files(tree: Tree, job: Job, folder: str, step: Step, made: str) -> Iterator[Finding]:
     root = job.workflow.root
     folder = f"{root}{folder}"
-    text = step.piece["run"].text
+    text = step.text.text
     if step.script.is_broken or not text:
         return
     made += text if _MAKES.search(text) else ""
