@@ -113,6 +113,14 @@ jobs:
           azure_static_web_apps_api_token: ${{ secrets.SITE_TOKEN }}
           action: close
 """
+JOB = NIGHTLY.partition("  rollout:\n")[2]
+AFTERWARDS = (
+    NIGHTLY.replace("push:\n    branches: [main]", "workflow_run:\n    workflows: [Infrastructure]")
+    .replace("concurrency: nightly\n", "")
+    .replace("  rollout:\n", "  rollout:\n    concurrency: one\n")
+    + f"  again:\n    concurrency: two\n{JOB}"
+).replace("overlays/dev", "overlays/prod")
+PIPED = "kustomize build infra/kubernetes/overlays/dev | kubectl apply -f -"
 TAGGED = NIGHTLY.replace(
     "push:\n    branches: [main]",
     "push:\n    tags: ['v*']\n  pull_request:\n  workflow_dispatch:\n    inputs: {go: {}}",
@@ -681,6 +689,15 @@ SEEDS = [
         ).replace(OVERLAY, "./scripts/roll.sh"),
         "roll.sh",
     ),
+    ("missing-file", INFRA, APPLIED, "kubectl kustomize clusters/eu | kubectl apply -f -", "clusters/eu"),
+    ("deployed-twice", NIGHT, WHOLE, NIGHTLY.replace(APPLIED, PIPED), "kustomize build"),
+    (
+        "deployed-twice",
+        NIGHT,
+        WHOLE,
+        AFTERWARDS.replace("overlays/prod\n  again", "overlays/prod # one\n  again"),
+        "overlays/prod\n",
+    ),
     ("production-without-gate", NIGHT, WHOLE, CHOSEN.replace(GUARDED, ""), "rollout:"),
     ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("'10.0'", "3.1.402"), "dotnet-version"),
     (
@@ -714,6 +731,9 @@ NEAR_MISSES = [
     ("input-not-there", NIGHT, WHOLE, TAGGED.replace("      - run: |\n", '      - run: |\n          if [ -n "${{ inputs.go }}" ]; then echo ${{ inputs.go }}; fi\n')),
     ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("    steps:", "    strategy:\n      matrix: {runtime: ['8.0', '10.0']}\n    steps:").replace("env.RUNTIME", "matrix.runtime")),
     ("permissions-open", NIGHT, WHOLE, CLOSED),
+    ("deployed-twice", NIGHT, WHOLE, AFTERWARDS.replace("concurrency: two", "concurrency: one")),
+    ("deployed-twice", NIGHT, WHOLE, NIGHTLY.replace(APPLIED, PIPED.replace("dev", "prod"))),
+    ("missing-file", INFRA, APPLIED, f"kustomize build https://example.org/a/b | kubectl apply -f -\n          {APPLIED}"),
     ("wait-cannot-fail", DEPLOY, DEPLOYED, f'{DEPLOYED} || echo "late=true" >> "$GITHUB_OUTPUT"'),
     ("wait-cannot-fail", DEPLOY, DEPLOYED, f"npx swa --version || true\n          func azure functionapp list-functions mystira-jobs || true\n          {DEPLOYED}"),
     ("secret-on-command-line", INFRA, APPLIED, f"az aks get-credentials --name aks --resource-group ${{{{ secrets.AKS_RESOURCE_GROUP }}}}\n          {APPLIED}"),

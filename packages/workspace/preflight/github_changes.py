@@ -136,6 +136,7 @@ def _target(command: Command, folder: str) -> str:
         return posixpath.normpath(posixpath.join(folder, moved)) if folder or moved else ""
     if command.program == "kubectl":
         path = command.option("-k", "--kustomize") or command.option("-f", "--filename") or ""
+        path = _piped(command) if path in ("", "-") else path
         return (
             posixpath.normpath(posixpath.join(folder, path)) if path not in ("", "-") else " ".join(command.verbs[1:4])
         )
@@ -145,6 +146,21 @@ def _target(command: Command, folder: str) -> str:
     return " ".join(
         (command.option("--resource-group", "-g") or "", command.option("--template-file", "-f") or name)
     ).strip()
+
+
+def _piped(command: Command) -> str:
+    """The folder whose rendering is piped into a command, or nothing."""
+    pipe = next((each for each in command.above if each.type == "pipeline"), None)
+    first = next(command.script.below(pipe), None) if pipe is not None else None
+    return rendered(first) if first else ""
+
+
+def rendered(command: Command) -> str:
+    """The folder that a command renders with Kustomize, or nothing."""
+    for program, verb in (("kustomize", "build"), ("kubectl", "kustomize")):
+        if command.program == program and command.has(verb):
+            return next((each for each in command.verbs[1:]), ".")
+    return ""
 
 
 def _applies(command: Command) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from workspace.preflight.finding import Finding, Rule, Severity
-from workspace.preflight.github_changes import OTHER, PROD
+from workspace.preflight.github_changes import OTHER, PROD, rendered
 from workspace.preflight.github_expressions import (
     CONTEXTS,
     FUNCTIONS,
@@ -572,6 +572,8 @@ def _paths(command: Command) -> Iterator[str]:
         value = command.option(option)
         if value and "/" in value and not re.match(r"https?://|\w+\.\w+\.\w+/|@", value):
             yield value
+    if "/" in rendered(command) and not re.match(r"https?://|\w+\.\w+\.?\w*/|git@", rendered(command)):
+        yield rendered(command)
     if command.has("deployment") and command.program == "az":
         yield from _parameter_files(command)
 

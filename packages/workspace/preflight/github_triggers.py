@@ -557,7 +557,17 @@ def _together(tree: Tree, one: Job, other: Job) -> str:
     groups = [_groups(each) for each in (one, other)]
     if groups[0] & groups[1] or environment_named(one) != environment_named(other):
         return ""
-    return "push" if all(each.may_run_on("push") for each in (one, other)) and _overlap(tree, one, other) else ""
+    if all(each.may_run_on("push") for each in (one, other)) and _overlap(tree, one, other):
+        return "push"
+    awaited = [
+        {name.text for name in each.workflow.events.get("workflow_run", Piece(None, 1))["workflows"].parts}
+        for each in (one, other)
+    ]
+    return (
+        "workflow_run"
+        if awaited[0] & awaited[1] and all(each.may_run_on("workflow_run") for each in (one, other))
+        else ""
+    )
 
 
 def _groups(job: Job) -> set[str]:

@@ -97,7 +97,7 @@ _KNOWN_OWNERS = frozenset(
     ("actions", "azure", "github", "docker", "hashicorp", "microsoft", "google-github-actions", "aws-actions")
 )
 _IDENTIFIES = re.compile(
-    r"(CLIENT|TENANT|SUBSCRIPTION|ACCOUNT|PROJECT|ORG)_?(ID|NAME)$|_(NAME|REGION|LOCATION|URL|HOST|ENDPOINT|DOMAIN|GROUP|RG)$",
+    r"(CLIENT|TENANT|SUBSCRIPTION|ACCOUNT|PROJECT|ORG)_?(ID|NAME)$|_(NAME|REGION|LOCATION|URL|HOST|SERVER|ENDPOINT|DOMAIN|GROUP|RG)$",
     re.IGNORECASE,
 )
 _PRINTS = frozenset(("echo", "printf", "cat"))
