@@ -120,6 +120,21 @@ AFTERWARDS = (
     .replace("  rollout:\n", "  rollout:\n    concurrency: one\n")
     + f"  again:\n    concurrency: two\n{JOB}"
 ).replace("overlays/dev", "overlays/prod")
+BUILDING = """\
+      - uses: docker/build-push-action@v6
+        with:
+          context: .
+          file: infra/docker/publisher/Dockerfile
+      - uses: azure/static-web-apps-deploy@v1
+        with:
+          app_location: /packages/publisher
+          api_location: packages/publisher/api
+      - run: |
+"""
+BUILT_HERE = CHOSEN.replace("      - run: |\n", BUILDING)
+UPDATED = NIGHTLY.replace(APPLIED, 'az containerapp update --name api --image "$IMAGE"').replace(
+    "    steps:", "    env:\n      IMAGE: registry.example.org/api:${{ github.ref_name }}\n    steps:"
+)
 PIPED = "kustomize build infra/kubernetes/overlays/dev | kubectl apply -f -"
 TAGGED = NIGHTLY.replace(
     "push:\n    branches: [main]",
@@ -690,6 +705,9 @@ SEEDS = [
         "roll.sh",
     ),
     ("missing-file", INFRA, APPLIED, "kubectl kustomize clusters/eu | kubectl apply -f -", "clusters/eu"),
+    ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("publisher/Dockerfile", "api/Dockerfile"), "api/Dockerfile"),
+    ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("/packages/publisher\n", "sites/main\n"), "sites/main"),
+    ("image-floating", NIGHT, WHOLE, UPDATED, "az containerapp"),
     ("deployed-twice", NIGHT, WHOLE, NIGHTLY.replace(APPLIED, PIPED), "kustomize build"),
     (
         "deployed-twice",
@@ -731,6 +749,10 @@ NEAR_MISSES = [
     ("input-not-there", NIGHT, WHOLE, TAGGED.replace("      - run: |\n", '      - run: |\n          if [ -n "${{ inputs.go }}" ]; then echo ${{ inputs.go }}; fi\n')),
     ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("    steps:", "    strategy:\n      matrix: {runtime: ['8.0', '10.0']}\n    steps:").replace("env.RUNTIME", "matrix.runtime")),
     ("permissions-open", NIGHT, WHOLE, CLOSED),
+    ("missing-file", NIGHT, WHOLE, BUILT_HERE),
+    ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("context: .", 'context: "{{defaultContext}}:src"').replace("/packages/publisher\n", "site\n          skip_app_build: true\n")),
+    ("image-floating", NIGHT, WHOLE, UPDATED.replace("branches: [main]", "tags: ['v*']")),
+    ("image-floating", NIGHT, WHOLE, UPDATED.replace("ref_name", "sha")),
     ("deployed-twice", NIGHT, WHOLE, AFTERWARDS.replace("concurrency: two", "concurrency: one")),
     ("deployed-twice", NIGHT, WHOLE, NIGHTLY.replace(APPLIED, PIPED.replace("dev", "prod"))),
     ("missing-file", INFRA, APPLIED, f"kustomize build https://example.org/a/b | kubectl apply -f -\n          {APPLIED}"),
@@ -944,6 +966,13 @@ def test_jobs_that_one_line_of_the_workflow_would_mend_are_told_together(tmp_pat
         ("github/no-concurrency", "nor has again"),
         ("github/permissions-open", "nor does again"),
     ]
+
+
+def test_an_export_without_gits_notes_has_no_folders_of_submodules(tmp_path: Path) -> None:
+    (tmp_path / MODULES).write_text(f'[submodule "a"]\n\tpath = libs/a\n\turl = {URL}\n')
+    assert found(tmp_path) == []
+    (tmp_path / ".git").mkdir()
+    assert found(tmp_path) == [("submodule-path", f"{MODULES}:2")]
 
 
 def test_every_rule_has_two_seeds_and_a_near_miss() -> None:

@@ -52,6 +52,7 @@ RULES: tuple[Rule, ...] = (FLOATING, REBUILT, GONE, OLD, AGING)
 _TAG = re.compile(
     r"[\w.-]+(?:/[\w.${}-]+)*:(latest|dev|develop|staging|prod|production|main|master|stable|edge)(?=$|[\s'\"])"
 )
+_BRANCH = re.compile(r"(?<=:)\$\{\{\s*github\.(ref_name|head_ref)\s*\}\}(?=$|[\s'\"])")
 _SETUP = {
     "actions/setup-node": ("node", "node-version"),
     "actions/setup-dotnet": ("dotnet", "dotnet-version"),
@@ -86,13 +87,29 @@ def _floating(step: Step) -> Iterator[Finding]:
     for command in step.script.commands:
         if command.program not in _DEPLOYS or not made:
             continue
-        words = " ".join(command.arguments)
+        words = _with_variables(step, " ".join(command.arguments))
         image = _TAG.search(words) if re.search(r"\bimage|--image|-i\b|container", words) else None
         tag = re.search(r"(?:tag|image\.tag)=(latest|dev|staging|prod|main|master)(?=$|[\s,'\"])", words)
-        if (image or tag) and any(each.line == step.line(command.row) for each in made):
-            found = image or tag
-            said = found.group(0) if found else ""
-            yield FLOATING.at(step.line(command.row), f"{said} is deployed by a tag that moves")
+        branch = _BRANCH.search(words) if "image" in words and _follows_branches(step) else None
+        found = image or tag or branch
+        if found and any(each.line == step.line(command.row) for each in made):
+            yield FLOATING.at(step.line(command.row), f"{found.group(0)} is deployed by a tag that moves")
+
+
+def _with_variables(step: Step, words: str) -> str:
+    """The words of a command with the variables of the workflow filled in."""
+    holders = [step.piece["env"]]
+    if isinstance(step.holder, Job):
+        holders += [step.holder.piece["env"], step.holder.workflow.piece["env"]]
+    values = {name: value.text for each in reversed(holders) for name, value in each.items}
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: values.get(found[1] or found[2], found[0]), words)
+
+
+def _follows_branches(step: Step) -> bool:
+    """True when a branch starts the job, so that the name of the ref is no version."""
+    workflow = step.holder.workflow if isinstance(step.holder, Job) else None
+    push = workflow.starts.get("push") if workflow else None
+    return push is not None and not push["tags"]
 
 
 def _rebuilt(tree: Tree) -> Iterator[Finding]:

@@ -135,6 +135,14 @@ _FILE_OPTIONS = {
     "tofu": ("-var-file",),
     "helm": ("-f", "--values"),
 }
+_FILE_INPUTS = {
+    "docker/build-push-action": ("file", "context"),
+    "azure/arm-deploy": ("template",),
+    "azure/bicep-deploy": ("template-file", "parameters-file"),
+    "azure/k8s-deploy": ("manifests",),
+    # An api_location that is not there is no mistake: the action takes it that there is no API.
+    "azure/static-web-apps-deploy": ("app_location",),
+}
 _MAKES = re.compile(
     r"(^|\s)(>>?\s+(?![\"']?\$\{?GITHUB_|/dev/)|(mkdir|curl|wget|git clone|unzip|tar|cp|mv)\s)",
 )
@@ -471,6 +479,7 @@ def _files(tree: Tree, job: Job) -> Iterator[Finding]:
                 yield FILE.at(place, f"{said} is not in the checkout")
         elif not _is_open(folder):
             yield from _named_files(tree, job, folder, step, made)
+        yield from _handed_files(tree, job, step, made)
         made += f"\n{step.piece['run'].text}\n" + "\n".join(value.text for _, value in step.given.walk())
 
 
@@ -502,6 +511,22 @@ def _local_action(tree: Tree, root: str, step: Step, made: str) -> Iterator[Find
         if there is False or (there and not any(tree.is_there(f"{root}{step.uses}/{each}") for each in names)):
             said = "has no action.yml" if there else "is not in the checkout"
             yield FILE.at(step.place_in_file, f"the action {step.uses} {said}")
+
+
+def _handed_files(tree: Tree, job: Job, step: Step, made: str) -> Iterator[Finding]:
+    """What an action reads of the checkout."""
+    built = step.given["skip_app_build"].is_true
+    for name in _FILE_INPUTS.get(step.action, ()) if not built else ():
+        piece = step.given[name]
+        for row, line in enumerate(piece.text.splitlines()):
+            path = line.strip().removeprefix("/") if name == "app_location" else line.strip()
+            if not path or re.match(r"https?://|git@|\{\{", path):
+                continue
+            root = job.workflow.root
+            gone = _gone_for_some(tree, root, job, step, path, made) if "${{" in path else []
+            if gone or _gone(tree, f"{root}{path}", made, path):
+                said = f"{name} of `{step.name}` is {_and(gone or [path])}, which {'are' if gone[1:] else 'is'}"
+                yield FILE.at(f"{job.file}:{piece.line_of(row)}", f"{said} not in the checkout")
 
 
 def _gone_for_some(tree: Tree, root: str, job: Job, step: Step, path: str, made: str) -> list[str]:
