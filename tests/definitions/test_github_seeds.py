@@ -707,6 +707,14 @@ SEEDS = [
     ("missing-file", INFRA, APPLIED, "kubectl kustomize clusters/eu | kubectl apply -f -", "clusters/eu"),
     ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("publisher/Dockerfile", "api/Dockerfile"), "api/Dockerfile"),
     ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("/packages/publisher\n", "sites/main\n"), "sites/main"),
+    (
+        "missing-file",
+        NIGHT,
+        WHOLE,
+        CHOSEN.replace("    steps:", "    defaults: {run: {working-directory: infra/gone}}\n    steps:")
+        + "      - run: make\n      - run: make test\n",
+        "infra/gone",
+    ),
     ("image-floating", NIGHT, WHOLE, UPDATED, "az containerapp"),
     ("deployed-twice", NIGHT, WHOLE, NIGHTLY.replace(APPLIED, PIPED), "kustomize build"),
     (
@@ -750,6 +758,9 @@ NEAR_MISSES = [
     ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("    steps:", "    strategy:\n      matrix: {runtime: ['8.0', '10.0']}\n    steps:").replace("env.RUNTIME", "matrix.runtime")),
     ("permissions-open", NIGHT, WHOLE, CLOSED),
     ("missing-file", NIGHT, WHOLE, BUILT_HERE),
+    ("missing-file", NIGHT, WHOLE, CHOSEN + "      - if: hashFiles('tools/lint/go.mod') != ''\n        working-directory: tools/lint\n        run: make\n"),
+    ("missing-file", NIGHT, WHOLE, f"{CHOSEN}      - id: lint\n        run: test ! -d tools/lint || echo there=yes >> $GITHUB_OUTPUT\n      - if: steps.lint.outputs.there\n        working-directory: tools/lint\n        run: make\n"),
+    ("submodules-left-out", NIGHT, WHOLE, CHOSEN.replace("    steps:", "    defaults: {run: {working-directory: packages/chain}}\n    steps:").partition("      - run:")[0]),
     ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("context: .", 'context: "{{defaultContext}}:src"').replace("/packages/publisher\n", "site\n          skip_app_build: true\n")),
     ("image-floating", NIGHT, WHOLE, UPDATED.replace("branches: [main]", "tags: ['v*']")),
     ("image-floating", NIGHT, WHOLE, UPDATED.replace("ref_name", "sha")),

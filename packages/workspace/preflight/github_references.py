@@ -460,27 +460,27 @@ def _files(tree: Tree, job: Job) -> Iterator[Finding]:
         yield FILE.at(f"{job.file}:{job.piece['uses'].line}", f"the workflow {job.uses} is not in the checkout")
     if not _checks_out(job):
         return
-    made = ""
+    made, told = "", set[int]()
     for step in job.own_steps:
+        # What a step's own condition names, as hashFiles('…') != '', is asked for before.
+        known = f"{made}\n{step.piece['if'].text}"
         yield from _local_action(tree, root, step, made)
-        folder = step.folder.text
-        if (
-            folder
-            and not _is_open(folder)
-            and not _was_made(folder, made)
-            and tree.is_there(f"{root}{folder}") is False
-        ):
-            line = step.folder.line
-            yield FILE.at(f"{job.file}:{line}", f"the folder {folder} of `{step.name}` is not in the checkout")
-        elif "${{" in folder:
-            gone = _gone_for_some(tree, root, job, step, folder, made)
-            if gone:
-                place, said = f"{job.file}:{step.folder.line}", f"the folder {_and(gone)} of `{step.name}`"
-                yield FILE.at(place, f"{said} is not in the checkout")
-        elif not _is_open(folder):
-            yield from _named_files(tree, job, folder, step, made)
-        yield from _handed_files(tree, job, step, made)
+        folder, line = step.folder.text, step.folder.line
+        gone = _gone_folders(tree, job, step, known)
+        if gone and line not in told:
+            told.add(line)  # the folder of all steps of a job stands in one line
+            yield FILE.at(f"{job.file}:{line}", f"the folder {_and(gone)} of `{step.name}` is not in the checkout")
+        elif not gone and not _is_open(folder):
+            yield from _named_files(tree, job, folder, step, known)
+        yield from _handed_files(tree, job, step, known)
         made += f"\n{step.piece['run'].text}\n" + "\n".join(value.text for _, value in step.given.walk())
+
+
+def _gone_folders(tree: Tree, job: Job, step: Step, made: str) -> list[str]:
+    folder, root = step.folder.text, job.workflow.root
+    if "${{" in folder:
+        return _gone_for_some(tree, root, job, step, folder, made)
+    return [folder] if folder and _gone(tree, f"{root}{folder}", made, folder) else []
 
 
 def _checks_out(job: Job) -> bool:
