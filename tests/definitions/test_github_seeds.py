@@ -979,6 +979,12 @@ def test_jobs_that_one_line_of_the_workflow_would_mend_are_told_together(tmp_pat
     ]
 
 
+def test_a_workflow_that_cannot_be_read_is_still_waited_for_by_its_name(tmp_path: Path) -> None:
+    broken = (NIGHT, WHOLE, f"on: push\n{NIGHTLY}")
+    waits = (IMAGES, "  pull_request:\n", '  workflow_run:\n    workflows: ["Nightly"]\n')
+    assert found(workspace(tmp_path, broken, waits)) == [("unreadable", f"{NIGHT}:3")]
+
+
 def test_an_export_without_gits_notes_has_no_folders_of_submodules(tmp_path: Path) -> None:
     (tmp_path / MODULES).write_text(f'[submodule "a"]\n\tpath = libs/a\n\turl = {URL}\n')
     assert found(tmp_path) == []

@@ -196,14 +196,22 @@ def _events(workflow: Workflow) -> Iterator[Finding]:
             yield TRIGGER.at(
                 f"{workflow.file}:{each['cron'].line}", f"`{each['cron'].text}` is no time GitHub understands"
             )
-    names = {each.name for each in workflow.tree.workflows} | {
-        posixpath.basename(each.file) for each in workflow.tree.workflows
-    }
+    names = set(_names(workflow.tree))
     for each in workflow.events.get("workflow_run", Piece(None, 1))["workflows"].parts:
         if each.text not in names and not re.search(r"[*?\[]", each.text) and not expressions(each.text):
             yield TRIGGER.at(
                 f"{workflow.file}:{each.line}", f"workflow_run waits for {each.text!r}, which is no workflow here"
             )
+
+
+def _names(tree: Tree) -> Iterator[str]:
+    """What workflows are called, with those that cannot be read: theirs is where a name stands in any YAML."""
+    for each in tree.workflows:
+        yield from (each.name, posixpath.basename(each.file))
+    for unread in tree.unread:
+        yield posixpath.basename(unread.file)
+        found = re.search(r"^name:[ \t]*(.+?)[ \t]*$", tree.checkout.found(unread.file), re.MULTILINE)
+        yield from (found[1].strip("\"'"),) if found else ()
 
 
 def _is_cron(text: str) -> bool:
