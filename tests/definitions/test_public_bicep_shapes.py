@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from workspace.preflight import docker
+from workspace.preflight import bicep, docker
 from workspace.preflight.checkout import Checkout
 
 RUNS = "USER nobody\n"
@@ -66,3 +66,71 @@ def test_a_file_tells_more_of_the_context_than_a_folder_with_a_common_name(tmp_p
     files = {"src/worker/Dockerfile": image, "src/worker/requirements.txt": "", "src/api/.keep": ""}
     assert found(tmp_path, files) == [("docker/source-missing", "src/worker/Dockerfile:3")]
     assert found(tmp_path, {"src/worker/worker/main.py": ""}) == []
+
+
+NAMES = """\
+param environment string
+param project string = 'orders'
+var base = 'acme-${environment}-${project}'
+output vault string = '${base}-kv-weu'
+output store string = toLower('ac${environment}${replace(project, '-', '')}st')
+"""
+KEEPS = """\
+param name string
+resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+  name: name
+  properties: { enableRbacAuthorization: true }
+}
+output name string = vault.name
+"""
+SHARED = """\
+param environment string
+module names 'names.bicep' = {
+  name: 'names'
+  params: { environment: environment }
+}
+module vault 'vault.bicep' = {
+  name: 'vault'
+  params: { name: names.outputs.vault }
+}
+module copy 'vault.bicep' = {
+  name: 'copy'
+  params: { name: '${vault.outputs.name}2' }
+}
+"""
+
+
+def named(root: Path, files: dict[str, str], *environments: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The names that Azure would refuse, with their places and environments."""
+    given = {
+        f"main.{each}.parameters.json": '{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/'
+        f'deploymentParameters.json#", "parameters": {{"environment": {{"value": "{each}"}}}}}}'
+        for each in environments
+    }
+    for file, text in {**files, **given}.items():
+        (root / file).write_text(text)
+    findings = bicep.check(Checkout(root)).findings
+    return [
+        (each.place, each.what.split("'")[1], each.environments) for each in findings if each.rule.id == "bicep/name"
+    ]
+
+
+def test_a_name_that_a_module_makes_is_measured_in_each_environment(tmp_path: Path) -> None:
+    files = {"main.bicep": SHARED, "names.bicep": NAMES, "vault.bicep": KEEPS}
+    assert named(tmp_path, files, "dev", "staging") == [
+        ("main.bicep:8", "acme-staging-orders-kv-weu", ("staging",)),
+        ("main.bicep:12", "acme-staging-orders-kv-weu2", ("staging",)),
+    ]
+
+
+def test_names_that_nobody_can_work_out_are_left_alone(tmp_path: Path) -> None:
+    circle = "module main 'main.bicep' = {\n  name: 'a'\n  params: { environment: 'x' }\n}\n"
+    unknown = f"{circle}output vault string = main.outputs.vault\n"
+    gives = f"{SHARED}output vault string = '${{names.outputs.vault}}-and-more-than-fits'\n"
+    files = {"main.bicep": gives, "names.bicep": f"param environment string\n{unknown}", "vault.bicep": KEEPS}
+    assert named(tmp_path, files, "dev", "staging") == []
+    looped = SHARED.replace("'names.bicep' = {", "'names.bicep' = [for each in ['a']: {").replace(
+        "environment }\n}", "environment }\n}]", 1
+    )
+    files = {"main.bicep": looped.replace("names.outputs", "names[0].outputs"), "names.bicep": NAMES}
+    assert named(tmp_path, files, "staging") == []
