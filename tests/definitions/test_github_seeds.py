@@ -726,6 +726,7 @@ SEEDS = [
     ),
     ("production-without-gate", NIGHT, WHOLE, CHOSEN.replace(GUARDED, ""), "rollout:"),
     ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("'10.0'", "3.1.402"), "dotnet-version"),
+    ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("'10.0'", "7.x"), "dotnet-version"),
     (
         "wait-cannot-fail",
         DEPLOY,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workspace.preflight.bicep_files import Files, Template, literal, type_of
+from workspace.preflight.bicep_files import Files, Template, type_of
 from workspace.rehearsal.bicep_syntax import (
     Access,
     Array,
@@ -120,13 +120,13 @@ class Values:
         self,
         template: Template,
         given: Mapping[str, Any],
-        files: Files | None = None,
+        files: "Files | None" = None,
         above: tuple[Template, ...] = (),
     ) -> None:
-        self._template = template
-        self._given = given
         self._files = files
         self._above = (*above, template)
+        self._template = template
+        self._given = given
         self._known: dict[str, Any] = {}
 
     def turns(self, declaration: Declaration) -> Iterator[Locals]:
@@ -167,15 +167,15 @@ class Values:
 
     def _told(self, node: Access, local: Locals) -> Any:
         """The name of a resource, or what a module gives, where the files tell it; UNKNOWN for everything else."""
-        key = literal(node.key)
-        owner = node.base.base if isinstance(node.base, Access) and literal(node.base.key) == "outputs" else node.base
+        key = _plain(node.key)
+        owner = node.base.base if isinstance(node.base, Access) and _plain(node.base.key) == "outputs" else node.base
         found = self._template.symbols.get(owner.name) if isinstance(owner, Name) and owner.name not in local else None
         if found is None or found.loop:
             return UNKNOWN
         if owner is node.base and key == "name" and any(each is found for each in self._template.of("resource")):
             whole = isinstance(found.value, Object) and found.value.get("parent") is None
             return self.of(found.value.get("name")) if whole else UNKNOWN
-        return self._output(found, str(key)) if owner is not node.base and found.sort == "module" else UNKNOWN
+        return self._output(found, key) if owner is not node.base and found.sort == "module" else UNKNOWN
 
     def _output(self, module: Declaration, name: str) -> Any:
         target = self._files.templates.get(self._template.target(module)) if self._files else None
@@ -262,6 +262,10 @@ class Values:
         if node.name not in _FUNCTIONS or any(each is UNKNOWN for each in values):
             return UNKNOWN
         return _tried(_FUNCTIONS[node.name], values)
+
+
+def _plain(key: Any) -> str:
+    return (key.plain if isinstance(key, Text) else None) or ""
 
 
 def _tried(function: Callable[..., Any], values: tuple[Any, ...]) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from workspace.preflight import docker_health
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.docker_context import Context
 from workspace.preflight.docker_ports import Reached, reached
@@ -131,18 +132,6 @@ _TOOLS = frozenset((
     "default-jdk", "python3-dev",
 ))  # fmt: skip
 _BUILDERS = frozenset(("sdk", "golang", "rust", "maven", "gradle", "gcc"))
-_ASKS = re.compile(r"(?<![\w./-])(?:/usr/bin/)?(curl|wget)(?=[\s\"',])")
-# What of these two the base images have; what is not named may have both.
-_PROGRAMS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
-    (re.compile(r"^mcr\.microsoft\.com/dotnet/(aspnet|runtime|runtime-deps)(:(?!.*alpine).*)?$"), frozenset()),
-    (re.compile(r"^(docker\.io/(library/)?)?(python|node|debian|ruby|rust):[\w.-]*slim"), frozenset()),
-    (re.compile(r"^(docker\.io/(library/)?)?(debian|ubuntu)(:|$)"), frozenset()),
-    (re.compile(r"^mcr\.microsoft\.com/dotnet/\w[\w-]*:.*alpine"), frozenset({"wget"})),
-    (
-        re.compile(r"^(docker\.io/(library/)?)?(alpine(:|$)|(python|node|ruby|golang|rust):[\w.-]*alpine)"),
-        frozenset({"wget"}),
-    ),
-)
 _UNPRIVILEGED = re.compile(r"nonroot|unprivileged|chiseled", re.IGNORECASE)
 _SECRET = re.compile(
     r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING|CREDENTIALS?)"
@@ -253,23 +242,6 @@ def _health(image: _Image) -> Iterator[Finding]:
         yield image.at(HEALTH, found.line, f"the image {image.name} switches its health check off")
     elif runs and not found:
         yield image.at(HEALTH, image.parsed.stages[-1].line, f"the image {image.name} has no HEALTHCHECK")
-    elif found:
-        yield from _asked_by_nobody(image, found)
-
-
-def _asked_by_nobody(image: _Image, check: Instruction) -> Iterator[Finding]:
-    """A health check whose program is in neither the base nor a layer: it fails always, whatever the service does."""
-    asks = set(_ASKS.findall(check.rest))
-    base = image.base.partition("@")[0]
-    known = next((has for pattern, has in _PROGRAMS if pattern.search(base)), None)
-    if not asks or known is None or asks & known:
-        return
-    layers = " ".join(
-        " ".join((each.rest, *each.heredocs)) for each in image.shipped if each.word in ("RUN", "COPY", "ADD")
-    )
-    if not any(re.search(rf"\b{each}\b", layers) for each in asks):
-        what = f"the health check of {image.name} asks with {' or '.join(sorted(asks))}, which {base} does not have"
-        yield image.at(HEALTH, check.line, what)
 
 
 def _compilers(image: _Image) -> Iterator[Finding]:
@@ -408,6 +380,13 @@ def _untidy(run: Instruction, *, ships: bool) -> Iterator[str]:
             yield f"`{each.text}` leaves the package index in the image: --no-cache is missing"
 
 
+def _asks(image: _Image) -> Iterator[Finding]:
+    check = image.last("HEALTHCHECK")
+    lacks = docker_health.lacking(image.base, check, image.shipped) if check else ""
+    if check and lacks:
+        yield image.at(HEALTH, check.line, f"the health check of {image.name} {lacks}")
+
+
 _LOOKS: tuple[Callable[[_Image], Iterator[Finding]], ...] = (
-    _stages, _bases, _user, _health, _compilers, _failures, _context, _secrets, _ports, _downloads, _packages,
+    _stages, _bases, _user, _health, _compilers, _failures, _context, _secrets, _ports, _downloads, _packages, _asks,
 )  # fmt: skip

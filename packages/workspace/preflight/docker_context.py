@@ -62,7 +62,7 @@ class Context:
         makers = _PREPARED.findall(" ".join(dockerfile.comments))
         self._is_prepared = any(each in checkout.files for each in makers)
         self.copied = tuple(copied(dockerfile))
-        self.folder = max(self._above(), key=lambda each: (self._found(each), self._files(each)))
+        self.folder = max(self._above(), key=self._found)
         if self.copied and not self._found(self.folder):
             self.folder = max((self.folder, *self._beside()), key=self._found)
         self.ignore_file = next((each for each in self._ignore_files() if each in checkout.files), "")
@@ -100,11 +100,9 @@ class Context:
         return tuple({file.removesuffix(each) for file in files for each in wanted if file.endswith(each)})
 
     def _found(self, folder: str) -> int:
-        return sum(self._exists(folder, each.path) for each in self.copied if not each.is_whole)
-
-    def _files(self, folder: str) -> int:
-        """How many files by name are found: a folder of a common name (`worker`, `src`) tells less than one of them."""
-        return sum((self._checkout.root / folder / each.path).is_file() for each in self.copied)
+        """How much of what is copied is found; of as much, a file by its name tells more than a folder (`worker`)."""
+        found = [each for each in self.copied if not each.is_whole and self._exists(folder, each.path)]
+        return len(found) * 1000 + sum((self._checkout.root / folder / each.path).is_file() for each in found)
 
     def _ignore_files(self) -> tuple[str, ...]:
         return f"{self._file}.dockerignore", posixpath.join(self.folder, ".dockerignore")

@@ -179,6 +179,7 @@ def _age(step: Step, today: date) -> Iterator[Finding]:
         text = found[0] if len(found) == 1 else ""
     for place, line in enumerate(text.splitlines()):
         wanted = re.sub(r"\.x$|\.x(?=\.)|^v", "", line.strip())
+        wanted += ".0" if product == "dotnet" and wanted.isdecimal() else ""
         old = ended(product, wanted, today)
         if old:
             yield _said(OLD, f"{step.holder.file}:{piece.line_of(place)}", f"{product} {wanted}", old)
