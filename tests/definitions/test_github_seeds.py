@@ -970,6 +970,16 @@ def test_a_note_that_is_true_of_many_places_of_a_file_is_told_once(tmp_path: Pat
     assert note.what.endswith("take v5 or later (and 1 more in this file)")
 
 
+def test_a_risk_that_is_true_of_many_places_of_a_file_is_told_once(tmp_path: Path) -> None:
+    setup = CHOSEN.partition("      - uses: actions/setup-dotnet")[2].partition("      - run")[0]
+    twice = CHOSEN.replace("      - run", f"      - uses: actions/setup-dotnet{setup}      - run").replace(
+        "'10.0'", "7.x"
+    )
+    report = github.check(Checkout(workspace(tmp_path, (NIGHT, WHOLE, twice))), TODAY)
+    assert [(each.rule.id, each.line) for each in report.findings] == [("github/out-of-support", 24)]
+    assert report.findings[0].what.endswith("(and 1 more in this file)")
+
+
 def test_jobs_that_one_line_of_the_workflow_would_mend_are_told_together(tmp_path: Path) -> None:
     jobs = f"  again:\n{NIGHTLY.partition('  rollout:')[2][1:]}"
     bare = f"{NIGHTLY}{jobs}".replace("concurrency: nightly\n", "").replace("permissions:\n  contents: read\n", "")

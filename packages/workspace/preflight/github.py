@@ -44,18 +44,18 @@ def check(checkout: Checkout, today: date | None = None) -> Report:
 
 
 def _gathered(findings: list[Finding]) -> Iterator[Finding]:
-    """The findings; a note that is true of many places of one file is told at the first of them, with their number."""
-    notes: dict[tuple[str, str, str], list[Finding]] = {}
+    """The findings; what is no error and true of many places of a file is told at the first, with their number."""
+    known: dict[tuple[str, str, str, tuple[str, ...]], list[Finding]] = {}
     for each in findings:
-        if each.rule.severity is Severity.NOTE:
-            notes.setdefault((each.rule.id, each.file, each.what), []).append(each)
-        else:
+        if each.rule.severity is Severity.ERROR:
             yield each
-    for (_, _, what), same in notes.items():
+        else:
+            known.setdefault((each.rule.id, each.file, each.what, each.environments), []).append(each)
+    for (_, _, what, environments), same in known.items():
         first = min(same, key=lambda each: each.line)
         places = len({each.line for each in same})
         more = f" (and {places - 1} more in this file)" if places > 1 else ""
-        yield first.rule.at(first.place, f"{what}{more}", *first.environments)
+        yield first.rule.at(first.place, f"{what}{more}", *environments)
 
 
 def _checked(tree: Tree) -> tuple[Checked, ...]:
