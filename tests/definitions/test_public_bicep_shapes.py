@@ -134,3 +134,45 @@ def test_names_that_nobody_can_work_out_are_left_alone(tmp_path: Path) -> None:
     )
     files = {"main.bicep": looped.replace("names.outputs", "names[0].outputs"), "names.bicep": NAMES}
     assert named(tmp_path, files, "staging") == []
+
+
+KEYS = """\
+resource store 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+  name: 'orders'
+}
+output connectionString string = 'Key=${store.listKeys().keys[0].value}'
+output place string = store.location
+"""
+HANDS = """\
+module keys 'keys.bicep' = {
+  name: 'keys'
+}
+output connectionString string = keys.outputs.connectionString
+output place string = keys.outputs.place
+"""
+TOP = """\
+module hands 'hands.bicep' = {
+  name: 'hands'
+}
+output again string = 'x ${hands.outputs.connectionString}'
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (("", ""), ["infra/keys.bicep:4"]),
+        (
+            ("output connectionString string = 'Key", "@secure()\noutput connectionString string = 'Key"),
+            ["infra/hands.bicep:4"],
+        ),
+        (("'Key=${store.listKeys().keys[0].value}'", "'none'"), ["infra/hands.bicep:4"]),
+    ],
+    ids=["told where it is read", "secure, and handed on in clear", "known by its name alone"],
+)
+def test_a_secret_that_modules_hand_on_is_told_once(tmp_path: Path, change: tuple[str, str], wanted: list[str]) -> None:
+    (tmp_path / "infra").mkdir()
+    for file, text in (("keys", KEYS.replace(*change) if change[0] else KEYS), ("hands", HANDS), ("main", TOP)):
+        (tmp_path / f"infra/{file}.bicep").write_text(text)
+    told = [(each.rule.id, each.place) for each in bicep.check(Checkout(tmp_path)).findings]
+    assert told == [("bicep/secret-output", each) for each in wanted]
