@@ -176,3 +176,24 @@ def test_a_secret_that_modules_hand_on_is_told_once(tmp_path: Path, change: tupl
         (tmp_path / f"infra/{file}.bicep").write_text(text)
     told = [(each.rule.id, each.place) for each in bicep.check(Checkout(tmp_path)).findings]
     assert told == [("bicep/secret-output", each) for each in wanted]
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"),
+    [
+        (".devcontainer/Dockerfile", []),
+        ("tools/.devcontainer/api/Dockerfile", []),
+        (".gitpod.Dockerfile", []),
+        ("devcontainer/Dockerfile", ["docker/no-health-check", "docker/package-lists", "docker/runs-as-root"]),
+    ],
+)
+def test_the_container_of_a_developer_is_no_image_that_runs(tmp_path: Path, file: str, wanted: list[str]) -> None:
+    layer = "FROM debian:13\nRUN apt-get update && apt-get install -y jq\n"
+    assert sorted(rule for rule, _ in found(tmp_path, {file: layer})) == wanted
+
+
+def test_what_a_developers_container_fetches_may_still_not_fail_in_silence(tmp_path: Path) -> None:
+    layer = "FROM debian:13\nRUN curl -fsSL https://example.org/install.sh | bash\n"
+    assert found(tmp_path, {".devcontainer/Dockerfile": layer}) == [
+        ("docker/failure-lost", ".devcontainer/Dockerfile:2")
+    ]

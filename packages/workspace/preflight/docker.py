@@ -127,6 +127,9 @@ _FILES = (
     "Containerfile",
     "*/Containerfile",
 )
+# The container that an editor opens for a developer, which nobody deploys.
+_WORKPLACE = re.compile(r"(^|/)\.(devcontainer|gitpod)[/.]")
+_OF_WHAT_RUNS = frozenset((ROOT, HEALTH, COMPILER, PACKAGES))
 _TOOLS = frozenset((
     "gcc", "g++", "make", "build-essential", "build-base", "clang", "cmake", "cargo", "rustc", "rust", "golang", "go",
     "default-jdk", "python3-dev",
@@ -188,7 +191,8 @@ def check(checkout: Checkout) -> Report:
     files = [each for each in checkout.matching(*_FILES) if not each.endswith(".dockerignore")]
     ports = reached(checkout) if files else ()
     findings = [each for file in files for each in _findings(_Image(checkout, file, ports))]
-    return Report((Checked("Dockerfiles", len(files)),), tuple(findings))
+    wanted = (each for each in findings if not (each.rule in _OF_WHAT_RUNS and _WORKPLACE.search(each.file)))
+    return Report((Checked("Dockerfiles", len(files)),), tuple(wanted))
 
 
 def _findings(image: _Image) -> Iterator[Finding]:
