@@ -69,6 +69,77 @@ jobs:
           ref: ${{ github.event.pull_request.head.sha }}
       - run: npm test
 """
+CHOSEN = """\
+name: By hand
+on:
+  workflow_dispatch:
+    inputs:
+      where:
+        type: choice
+        options: [dev, prod]
+      remark:
+        required: false
+permissions:
+  contents: read
+concurrency: by-hand
+env:
+  RUNTIME: '10.0'
+  PLACE: ${{ github.event.inputs.where || 'dev' }}
+jobs:
+  rollout:
+    runs-on: ubuntu-24.04
+    environment: ${{ inputs.where }}
+    steps:
+      - uses: actions/checkout@v5
+      - uses: actions/setup-dotnet@v5
+        with:
+          dotnet-version: ${{ env.RUNTIME }}
+      - run: |
+          kubectl apply -k infra/kubernetes/overlays/${{ inputs.where }}
+          echo "done=true" >> $GITHUB_OUTPUT
+"""
+GUARDED = "    environment: ${{ inputs.where }}\n"
+OVERLAY = "kubectl apply -k infra/kubernetes/overlays/${{ inputs.where }}"
+CLOSED = """\
+on:
+  pull_request:
+    types: [closed]
+jobs:
+  close:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: azure/static-web-apps-deploy@v1
+        with:
+          azure_static_web_apps_api_token: ${{ secrets.SITE_TOKEN }}
+          action: close
+"""
+JOB = NIGHTLY.partition("  rollout:\n")[2]
+AFTERWARDS = (
+    NIGHTLY.replace("push:\n    branches: [main]", "workflow_run:\n    workflows: [Infrastructure]")
+    .replace("concurrency: nightly\n", "")
+    .replace("  rollout:\n", "  rollout:\n    concurrency: one\n")
+    + f"  again:\n    concurrency: two\n{JOB}"
+).replace("overlays/dev", "overlays/prod")
+BUILDING = """\
+      - uses: docker/build-push-action@v6
+        with:
+          context: .
+          file: infra/docker/publisher/Dockerfile
+      - uses: azure/static-web-apps-deploy@v1
+        with:
+          app_location: /packages/publisher
+          api_location: packages/publisher/api
+      - run: |
+"""
+BUILT_HERE = CHOSEN.replace("      - run: |\n", BUILDING)
+UPDATED = NIGHTLY.replace(APPLIED, 'az containerapp update --name api --image "$IMAGE"').replace(
+    "    steps:", "    env:\n      IMAGE: registry.example.org/api:${{ github.ref_name }}\n    steps:"
+)
+PIPED = "kustomize build infra/kubernetes/overlays/dev | kubectl apply -f -"
+TAGGED = NIGHTLY.replace(
+    "push:\n    branches: [main]",
+    "push:\n    tags: ['v*']\n  pull_request:\n  workflow_dispatch:\n    inputs: {go: {}}",
+)
 
 # rule · file · old text · new text · text on the line where it is found; None for a file without line
 SEEDS = [
@@ -237,7 +308,7 @@ SEEDS = [
         INFRA,
         "concurrency:\n  group: infra-dev\n  cancel-in-progress: false\n",
         "",
-        ["apply:\n", "chain:\n    needs"],
+        "apply:\n",
     ),
     ("no-concurrency", PRODUCTION, "concurrency:\n  group: production\n", "", "publisher:\n"),
     ("deploy-cancelled", INFRA, "cancel-in-progress: false", "cancel-in-progress: true", "cancel-in-progress"),
@@ -592,10 +663,115 @@ SEEDS = [
         "docker build --build-context story=packages/story/src -f",
         "docker build",
     ),
+    ("shape", NIGHT, WHOLE, NIGHTLY.replace("on:\n  push:\n    branches: [main]\n", "on:\n"), "on:"),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace("[dev, prod]", "[dev, staging, prod]"), "kubectl apply"),
+    (
+        "missing-file",
+        NIGHT,
+        WHOLE,
+        CHOSEN.replace(OVERLAY, "kubectl apply -k clusters/${{ env.PLACE }}"),
+        "kubectl apply",
+    ),
+    (
+        "missing-file",
+        NIGHT,
+        WHOLE,
+        CHOSEN.replace(
+            "      - run: |\n", "      - working-directory: ${{ matrix.folder }}\n        run: make\n      - run: |\n"
+        ).replace("    steps:", "    strategy:\n      matrix: {folder: [scripts, staging/scripts]}\n    steps:"),
+        "working-directory",
+    ),
+    (
+        "missing-file",
+        INFRA,
+        APPLIED,
+        f"az deployment sub what-if -l westeurope -f app.bicep --parameters size=2 @settings/dev.json\n          {APPLIED}",
+        "az deployment",
+    ),
+    (
+        "missing-file",
+        INFRA,
+        "      - name: Roll out\n",
+        "      - uses: azure/cli@v2\n        with:\n          inlineScript: ./scripts/names.sh\n      - name: Roll out\n",
+        "names.sh",
+    ),
+    (
+        "missing-file",
+        NIGHT,
+        WHOLE,
+        CHOSEN.replace(
+            "checkout@v5\n", "checkout@v5\n        with:\n          repository: ${{ github.repository }}\n"
+        ).replace(OVERLAY, "./scripts/roll.sh"),
+        "roll.sh",
+    ),
+    ("missing-file", INFRA, APPLIED, "kubectl kustomize clusters/eu | kubectl apply -f -", "clusters/eu"),
+    ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("publisher/Dockerfile", "api/Dockerfile"), "api/Dockerfile"),
+    ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("/packages/publisher\n", "sites/main\n"), "sites/main"),
+    (
+        "missing-file",
+        NIGHT,
+        WHOLE,
+        CHOSEN.replace("    steps:", "    defaults: {run: {working-directory: infra/gone}}\n    steps:")
+        + "      - run: make\n      - run: make test\n",
+        "infra/gone",
+    ),
+    ("image-floating", NIGHT, WHOLE, UPDATED, "az containerapp"),
+    ("deployed-twice", NIGHT, WHOLE, NIGHTLY.replace(APPLIED, PIPED), "kustomize build"),
+    (
+        "deployed-twice",
+        NIGHT,
+        WHOLE,
+        AFTERWARDS.replace("overlays/prod\n  again", "overlays/prod # one\n  again"),
+        "overlays/prod\n",
+    ),
+    ("production-without-gate", NIGHT, WHOLE, CHOSEN.replace(GUARDED, ""), "rollout:"),
+    ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("'10.0'", "3.1.402"), "dotnet-version"),
+    ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("'10.0'", "7.x"), "dotnet-version"),
+    (
+        "wait-cannot-fail",
+        DEPLOY,
+        DEPLOYED,
+        "az webapp deployment source config-zip --name mystira-api --src app.zip || true",
+        "config-zip",
+    ),
+    ("wait-cannot-fail", DEPLOY, DEPLOYED, "func azure functionapp publish mystira-jobs || echo late", "func azure"),
+    (
+        "exit-lost-in-pipe",
+        PRODUCTION,
+        "kubectl apply -k",
+        "npx @azure/static-web-apps-cli@2 deploy dist 2>&1 | tee log\n          code=$?\n"
+        '          test "$code" = 0\n          kubectl apply -k',
+        "tee log",
+    ),
 ]
 
 # rule that must not fire · file · old text · new text
 NEAR_MISSES = [
+    ("production-without-gate", NIGHT, WHOLE, CHOSEN),
+    ("production-without-gate", NIGHT, WHOLE, CHOSEN.replace(GUARDED, "    if: github.event.inputs.where != 'prod'\n")),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace("[dev, prod]", "[dev, prod, all]")),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace("[dev, prod]", "[dev, test, prod]").replace("      - run: |", "      - if: inputs.where != 'test'\n        run: |")),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace(OVERLAY, "mkdir -p infra/${{ inputs.where }}/made\n          kubectl apply -k infra/${{ inputs.where }}/made")),
+    ("missing-file", NIGHT, WHOLE, CHOSEN.replace("[dev, prod]", "[dev, test, prod]").replace(OVERLAY, 'if [ -d "infra/kubernetes/overlays/${{ inputs.where }}" ]; then\n            kubectl apply -k infra/kubernetes/overlays/${{ inputs.where }}\n          fi')),
+    ("missing-file", INFRA, APPLIED, f"az deployment sub what-if -l westeurope -f app.bicep --parameters kind=a/b.json @package.json https://example.org/a/b.json\n          {APPLIED}"),
+    ("input-not-there", NIGHT, WHOLE, TAGGED.replace("    environment: development\n", "    environment: development\n    if: inputs.go == 'yes' || startsWith(github.ref, 'refs/tags/')\n")),
+    ("input-not-there", NIGHT, WHOLE, TAGGED.replace("      - run: |\n", '      - run: |\n          if [ -n "${{ inputs.go }}" ]; then echo ${{ inputs.go }}; fi\n')),
+    ("out-of-support", NIGHT, WHOLE, CHOSEN.replace("    steps:", "    strategy:\n      matrix: {runtime: ['8.0', '10.0']}\n    steps:").replace("env.RUNTIME", "matrix.runtime")),
+    ("permissions-open", NIGHT, WHOLE, CLOSED),
+    ("missing-file", NIGHT, WHOLE, BUILT_HERE),
+    ("missing-file", NIGHT, WHOLE, CHOSEN + "      - if: hashFiles('tools/lint/go.mod') != ''\n        working-directory: tools/lint\n        run: make\n"),
+    ("missing-file", NIGHT, WHOLE, f"{CHOSEN}      - id: lint\n        run: test ! -d tools/lint || echo there=yes >> $GITHUB_OUTPUT\n      - if: steps.lint.outputs.there\n        working-directory: tools/lint\n        run: make\n"),
+    ("submodules-left-out", NIGHT, WHOLE, CHOSEN.replace("    steps:", "    defaults: {run: {working-directory: packages/chain}}\n    steps:").partition("      - run:")[0]),
+    ("missing-file", NIGHT, WHOLE, BUILT_HERE.replace("context: .", 'context: "{{defaultContext}}:src"').replace("/packages/publisher\n", "site\n          skip_app_build: true\n")),
+    ("image-floating", NIGHT, WHOLE, UPDATED.replace("branches: [main]", "tags: ['v*']")),
+    ("image-floating", NIGHT, WHOLE, UPDATED.replace("ref_name", "sha")),
+    ("deployed-twice", NIGHT, WHOLE, AFTERWARDS.replace("concurrency: two", "concurrency: one")),
+    ("deployed-twice", NIGHT, WHOLE, NIGHTLY.replace(APPLIED, PIPED.replace("dev", "prod"))),
+    ("missing-file", INFRA, APPLIED, f"kustomize build https://example.org/a/b | kubectl apply -f -\n          {APPLIED}"),
+    ("wait-cannot-fail", DEPLOY, DEPLOYED, f'{DEPLOYED} || echo "late=true" >> "$GITHUB_OUTPUT"'),
+    ("wait-cannot-fail", DEPLOY, DEPLOYED, f"npx swa --version || true\n          func azure functionapp list-functions mystira-jobs || true\n          {DEPLOYED}"),
+    ("secret-on-command-line", INFRA, APPLIED, f"az aks get-credentials --name aks --resource-group ${{{{ secrets.AKS_RESOURCE_GROUP }}}}\n          {APPLIED}"),
+    ("secret-shown", INFRA, APPLIED, f"echo searching ${{{{ secrets.SEARCH_ENDPOINT }}}}\n          {APPLIED}"),
     ("sleep-as-wait", INFRA, APPLIED, f"{APPLIED}\n          sleep 60"),
     ("curl-without-fail", IMAGES, "npm ci\n", "curl -sL https://aka.ms/InstallAzureCLIDeb | sudo bash\n          npm ci\n"),
     ("trigger", IMAGES, "  pull_request:\n", "  pull_request:\n  something_new_next_year:\n"),
@@ -784,6 +960,47 @@ def test_precision_and_recall_on_the_corpus_are_both_one(tmp_path: Path, capsys:
             f"precision {precision:.3f}, recall {recall:.3f}"
         )
     assert (precision, recall) == (1.0, 1.0)
+
+
+def test_a_note_that_is_true_of_many_places_of_a_file_is_told_once(tmp_path: Path) -> None:
+    old = CHOSEN.replace("checkout@v5\n", "checkout@v4\n      - uses: actions/checkout@v4\n")
+    report = github.check(Checkout(workspace(tmp_path, (NIGHT, WHOLE, old))), TODAY)
+    (note,) = report.findings
+    assert (note.rule.id, note.place) == ("github/action-aging", f"{NIGHT}:21")
+    assert note.what.endswith("take v5 or later (and 1 more in this file)")
+
+
+def test_a_risk_that_is_true_of_many_places_of_a_file_is_told_once(tmp_path: Path) -> None:
+    setup = CHOSEN.partition("      - uses: actions/setup-dotnet")[2].partition("      - run")[0]
+    twice = CHOSEN.replace("      - run", f"      - uses: actions/setup-dotnet{setup}      - run").replace(
+        "'10.0'", "7.x"
+    )
+    report = github.check(Checkout(workspace(tmp_path, (NIGHT, WHOLE, twice))), TODAY)
+    assert [(each.rule.id, each.line) for each in report.findings] == [("github/out-of-support", 24)]
+    assert report.findings[0].what.endswith("(and 1 more in this file)")
+
+
+def test_jobs_that_one_line_of_the_workflow_would_mend_are_told_together(tmp_path: Path) -> None:
+    jobs = f"  again:\n{NIGHTLY.partition('  rollout:')[2][1:]}"
+    bare = f"{NIGHTLY}{jobs}".replace("concurrency: nightly\n", "").replace("permissions:\n  contents: read\n", "")
+    report = github.check(Checkout(workspace(tmp_path, (NIGHT, WHOLE, bare.replace("push:", "merge_group:")))), TODAY)
+    assert [(each.rule.id, each.what.partition("; ")[2]) for each in report.findings] == [
+        ("github/no-concurrency", "nor has again"),
+        ("github/permissions-open", "nor does again"),
+    ]
+
+
+def test_a_workflow_that_cannot_be_read_is_still_waited_for_by_its_name(tmp_path: Path) -> None:
+    broken = (NIGHT, WHOLE, f"on: push\n{NIGHTLY}")
+    waits = (IMAGES, "  pull_request:\n", '  workflow_run:\n    workflows: ["Nightly"]\n')
+    assert found(workspace(tmp_path, broken, waits)) == [("unreadable", f"{NIGHT}:3")]
+
+
+def test_an_export_without_gits_notes_has_no_folders_of_submodules(tmp_path: Path) -> None:
+    (tmp_path / MODULES).write_text(f'[submodule "a"]\n\tpath = libs/a\n\turl = {URL}\n')
+    assert found(tmp_path) == []
+    (tmp_path / ".git").mkdir()
+    assert found(tmp_path) == [("submodule-path", f"{MODULES}:2")]
 
 
 def test_every_rule_has_two_seeds_and_a_near_miss() -> None:

@@ -454,16 +454,38 @@ def _output_of(node: Any) -> tuple[str, str]:
 # --- secrets
 
 
+_Handed = dict[tuple[str, str], str]
+"""By module and output what that gives away, or nothing where it is told at the module's own file."""
+
+
 def _secret_outputs(files: Files) -> Iterator[Finding]:
+    """Each secret at the output that gives it away first, and not again where others hand that output on."""
+    known: dict[str, _Handed] = {path: {} for path in files.templates}
+    handed = [(each.path, module, target, out) for each, module, target in _calls(files) for out in target.of("output")]
+    for path, module, _, output in handed:
+        if is_secure(output):
+            known[path][module.name, output.name] = f"the secure output {output.name}"
+    told = {(template.path, each.name) for template, each, _ in _given_away(files, known)}
+    for path, module, target, output in handed:
+        if (target.path, output.name) in told:
+            known[path][module.name, output.name] = ""
+    for template, each, why in _given_away(files, known):
+        yield SECRET_OUTPUT.at(template.at(each.place), f"the output {each.name} gives {why} away")
+
+
+def _given_away(files: Files, known: Mapping[str, _Handed]) -> Iterator[tuple[Template, Declaration, str]]:
     for template in files.templates.values():
         for each in template.of("output"):
-            why = "" if is_secure(each) else next(_leaks(template, each.value, frozenset()), "")
+            why = "" if is_secure(each) else next(_leaks(template, each.value, frozenset(), known[template.path]), "")
             if why:
-                yield SECRET_OUTPUT.at(template.at(each.place), f"the output {each.name} gives {why} away")
+                yield template, each, why
 
 
-def _leaks(template: Template, node: Any, seen: frozenset[str]) -> Iterator[str]:
+def _leaks(template: Template, node: Any, seen: frozenset[str], handed: _Handed) -> Iterator[str]:
     """The secrets in what an expression gives; conditions and comparisons tell none."""
+    if (why := handed.get(_output_of(node))) is not None:
+        yield from (why,) if why else ()
+        return
     if isinstance(node, Name):
         found = template.symbols.get(node.name)
         if found is None or node.name in seen:
@@ -471,7 +493,7 @@ def _leaks(template: Template, node: Any, seen: frozenset[str]) -> Iterator[str]
         if found.sort == "param" and is_secure(found):
             yield f"the secure parameter {node.name}"
         elif found.sort == "var":
-            yield from _leaks(template, found.value, seen | {node.name})
+            yield from _leaks(template, found.value, seen | {node.name}, handed)
         return
     if isinstance(node, Call) and node.name.startswith("list") and not _is_own(template, node):
         yield f"{node.name}()"
@@ -483,7 +505,7 @@ def _leaks(template: Template, node: Any, seen: frozenset[str]) -> Iterator[str]
         return
     parts = node.operands[1:] if isinstance(node, Operation) and node.operator == "?:" else tuple(inside(node))
     for each in parts:
-        yield from _leaks(template, each, seen)
+        yield from _leaks(template, each, seen, handed)
 
 
 def _is_own(template: Template, call: Call) -> bool:

@@ -1,6 +1,6 @@
 """What a template would deploy, as far as its files tell: names and bodies with parameters and variables put in.
 
-What only Azure knows (ids, outputs, `uniqueString`) is `UNKNOWN`, and so is everything made of it.
+What only Azure knows (ids, properties, `uniqueString`) is `UNKNOWN`, and so is everything made of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -58,7 +58,7 @@ def made(
 
     With `existing`, those instead that it only refers to.
     """
-    yield from _made(files, (template,), Values(template, given), {}, existing=existing)
+    yield from _made(files, (template,), Values(template, given, files), {}, existing=existing)
 
 
 def _made(
@@ -73,7 +73,7 @@ def _made(
         given = _given(module)
         where = {name: template.at(each.place) for name, each in given.items()}
         for local in values.turns(module):
-            inner = Values(target, {name: values.of(each.value, local) for name, each in given.items()})
+            inner = Values(target, {name: values.of(each.value, local) for name, each in given.items()}, files)
             yield from _made(files, (*above, target), inner, where, existing=existing)
 
 
@@ -120,7 +120,15 @@ def _place(name: Any, declaration: Declaration) -> int:
 class Values:
     """The expressions of one file as values, with the parameters that are given."""
 
-    def __init__(self, template: Template, given: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        template: Template,
+        given: Mapping[str, Any],
+        files: "Files | None" = None,
+        above: tuple[Template, ...] = (),
+    ) -> None:
+        self._files = files
+        self._above = (*above, template)
         self._template = template
         self._given = given
         self._known: dict[str, Any] = {}
@@ -149,6 +157,8 @@ class Values:
         return self._made_of_others(node, local)
 
     def _made_of_others(self, node: Any, local: Locals) -> Any:
+        if isinstance(node, Access) and (told := self._told(node, local)) is not UNKNOWN:
+            return told
         if isinstance(node, Access):
             return UNKNOWN if node.from_end else _member(self.of(node.base, local), self.of(node.key, local))
         if isinstance(node, Operation):
@@ -159,6 +169,31 @@ class Values:
             turns = list(self._turns(node, local))
             return [self.of(node.body, each) for each in turns] if self._list(node, local) is not UNKNOWN else UNKNOWN
         return UNKNOWN
+
+    def _told(self, node: Access, local: Locals) -> Any:
+        """The name of a resource, or what a module gives, where the files tell it; UNKNOWN for everything else."""
+        key = _plain(node.key)
+        owner = node.base.base if isinstance(node.base, Access) and _plain(node.base.key) == "outputs" else node.base
+        found = self._template.symbols.get(owner.name) if isinstance(owner, Name) and owner.name not in local else None
+        if found is None or found.loop:
+            return UNKNOWN
+        if owner is node.base and key == "name" and any(each is found for each in self._template.of("resource")):
+            whole = isinstance(found.value, Object) and found.value.get("parent") is None
+            return self.of(found.value.get("name")) if whole else UNKNOWN
+        return self._output(found, key) if owner is not node.base and found.sort == "module" else UNKNOWN
+
+    def _output(self, module: Declaration, name: str) -> Any:
+        target = self._files.templates.get(self._template.target(module)) if self._files else None
+        if target is None or target in self._above:
+            return UNKNOWN
+        asked = f"{module.name}.outputs.{name}"
+        if asked not in self._known:
+            self._known[asked] = UNKNOWN  # what is made of itself stays unknown
+            output = next((each for each in target.of("output") if each.name == name and not each.loop), None)
+            given = {each: self.of(value.value) for each, value in _given(module).items()} if output else {}
+            inner = Values(target, given, self._files, self._above)
+            self._known[asked] = inner.of(output.value) if output else UNKNOWN
+        return self._known[asked]
 
     def _symbol(self, name: str) -> Any:
         if name in self._given and name in self._template.parameters:
@@ -244,6 +279,10 @@ class Values:
             return self.of(function.value.body, dict(zip(function.value.names, values, strict=False)))
         finally:
             self._called.pop()
+
+
+def _plain(key: Any) -> str:
+    return (key.plain if isinstance(key, Text) else None) or ""
 
 
 def _tried(function: Callable[..., Any], values: tuple[Any, ...]) -> Any:

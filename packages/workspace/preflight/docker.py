@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from workspace.preflight import docker_health
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.docker_context import Context
 from workspace.preflight.docker_ports import Reached, reached
@@ -126,6 +127,9 @@ _FILES = (
     "Containerfile",
     "*/Containerfile",
 )
+# The container that an editor opens for a developer, which nobody deploys.
+_WORKPLACE = re.compile(r"(^|/)\.(devcontainer|gitpod)[/.]")
+_OF_WHAT_RUNS = frozenset((ROOT, HEALTH, COMPILER, PACKAGES))
 _TOOLS = frozenset((
     "gcc", "g++", "make", "build-essential", "build-base", "clang", "cmake", "cargo", "rustc", "rust", "golang", "go",
     "default-jdk", "python3-dev",
@@ -187,7 +191,8 @@ def check(checkout: Checkout) -> Report:
     files = [each for each in checkout.matching(*_FILES) if not each.endswith(".dockerignore")]
     ports = reached(checkout) if files else ()
     findings = [each for file in files for each in _findings(_Image(checkout, file, ports))]
-    return Report((Checked("Dockerfiles", len(files)),), tuple(findings))
+    wanted = (each for each in findings if not (each.rule in _OF_WHAT_RUNS and _WORKPLACE.search(each.file)))
+    return Report((Checked("Dockerfiles", len(files)),), tuple(wanted))
 
 
 def _findings(image: _Image) -> Iterator[Finding]:
@@ -379,6 +384,13 @@ def _untidy(run: Instruction, *, ships: bool) -> Iterator[str]:
             yield f"`{each.text}` leaves the package index in the image: --no-cache is missing"
 
 
+def _asks(image: _Image) -> Iterator[Finding]:
+    check = image.last("HEALTHCHECK")
+    lacks = docker_health.lacking(image.base, check, image.shipped) if check else ""
+    if check and lacks:
+        yield image.at(HEALTH, check.line, f"the health check of {image.name} {lacks}")
+
+
 _LOOKS: tuple[Callable[[_Image], Iterator[Finding]], ...] = (
-    _stages, _bases, _user, _health, _compilers, _failures, _context, _secrets, _ports, _downloads, _packages,
+    _stages, _bases, _user, _health, _compilers, _failures, _context, _secrets, _ports, _downloads, _packages, _asks,
 )  # fmt: skip

@@ -100,7 +100,9 @@ class Context:
         return tuple({file.removesuffix(each) for file in files for each in wanted if file.endswith(each)})
 
     def _found(self, folder: str) -> int:
-        return sum(self._exists(folder, each.path) for each in self.copied if not each.is_whole)
+        """How much of what is copied is found; of as much, a file by its name tells more than a folder (`worker`)."""
+        found = [each for each in self.copied if not each.is_whole and self._exists(folder, each.path)]
+        return len(found) * 1000 + sum((self._checkout.root / folder / each.path).is_file() for each in found)
 
     def _ignore_files(self) -> tuple[str, ...]:
         return f"{self._file}.dockerignore", posixpath.join(self.folder, ".dockerignore")

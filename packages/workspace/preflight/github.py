@@ -1,5 +1,6 @@
 """Rules for GitHub workflows and .gitmodules: what starts when, what it changes, and which failure nobody would see."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from workspace.preflight import (
@@ -12,7 +13,7 @@ from workspace.preflight import (
     github_waits,
 )
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.finding import Checked, Report, Rule
+from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
 from workspace.preflight.github_changes import changes
 from workspace.preflight.github_workflow import Tree
 
@@ -39,7 +40,22 @@ def check(checkout: Checkout, today: date | None = None) -> Report:
         *github_images.check(tree, today or datetime.now(UTC).date()),
         *github_submodules.check(tree),
     ]
-    return Report.of([Report(_checked(tree), tuple(findings))])
+    return Report.of([Report(_checked(tree), tuple(_gathered(findings)))])
+
+
+def _gathered(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings; what is no error and true of many places of a file is told at the first, with their number."""
+    known: dict[tuple[str, str, str, tuple[str, ...]], list[Finding]] = {}
+    for each in findings:
+        if each.rule.severity is Severity.ERROR:
+            yield each
+        else:
+            known.setdefault((each.rule.id, each.file, each.what, each.environments), []).append(each)
+    for (_, _, what, environments), same in known.items():
+        first = min(same, key=lambda each: each.line)
+        places = len({each.line for each in same})
+        more = f" (and {places - 1} more in this file)" if places > 1 else ""
+        yield first.rule.at(first.place, f"{what}{more}", *environments)
 
 
 def _checked(tree: Tree) -> tuple[Checked, ...]:

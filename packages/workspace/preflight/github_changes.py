@@ -13,7 +13,10 @@ TERRAFORM = frozenset(("terraform", "tofu", "terragrunt"))
 _KUBECTL = frozenset(("apply", "create", "delete", "patch", "replace", "scale", "set", "annotate", "label", "edit"))
 _HELM = frozenset(("upgrade", "install", "uninstall", "rollback"))
 _AZ_GROUPS = frozenset(("deployment", "webapp", "functionapp", "containerapp", "staticwebapp", "aks", "network"))
-_AZ_VERBS = frozenset(("create", "update", "delete", "deploy", "up", "swap", "set", "restart", "add"))
+_AZ_VERBS = frozenset(("create", "update", "delete", "deploy", "config-zip", "up", "swap", "set", "restart", "add"))
+# Programs that publish an app, with the words that do it; npx fetches the first by the name of its package.
+_PUBLISHERS = {"swa": ("deploy",), "func": ("azure", "functionapp", "publish")}
+_PACKAGES = {"@azure/static-web-apps-cli": "swa"}
 _ACTIONS = {
     "azure/webapps-deploy": "app-name",
     "azure/functions-action": "app-name",
@@ -27,14 +30,16 @@ _ACTIONS = {
     "google-github-actions/deploy-cloudrun": "service",
     "dflook/terraform-apply": "path",
 }
-_PROD = re.compile(r"(?<![a-z])(prd|prod|production)(?![a-z])", re.IGNORECASE)
+PROD = re.compile(r"(?<![a-z])(prd|prod|production)(?![a-z])", re.IGNORECASE)
+"""The words for production."""
 # A slot of an app, a mode of Node and a switch of npm are called production everywhere.
 _NO_ENVIRONMENT = re.compile(r"--(target-)?slot[= ]\S+|NODE_ENV=\S+|--production|--mode[= ]\S+", re.IGNORECASE)
-_OTHER = re.compile(
+OTHER = re.compile(
     r"(?<![a-z])(dev|develop|development|test|testing|qa|uat|int|stg|stage|staging|preview|sandbox|demo|nonprod|non-prod)"
     r"(?![a-z])",
     re.IGNORECASE,
 )
+"""The words for environments before it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def of_command(command: Command) -> str:
         return program if command.verbs[:1] and command.verbs[0] in _HELM and not tries else ""
     if program == "azd":
         return program if command.verbs[:1] in (("up",), ("provision",), ("deploy",), ("down",)) else ""
-    return _az(command) if program == "az" else ""
+    return _az(command) if program == "az" else _publisher(command)
 
 
 def is_production(job: Job) -> bool:
@@ -90,10 +95,10 @@ def is_production(job: Job) -> bool:
     said = said or [each.target for each in changes(job)] + [each.said for each in changes(job)]
     said += [] if job.environment.text else [job.id, job.piece["name"].text, *_named_environments(job)]
     said = [_NO_ENVIRONMENT.sub("", each) for each in said]
-    if not any(_PROD.search(each) for each in said):
+    if not any(PROD.search(each) for each in said):
         file = posixpath.basename(job.file)
-        return not any(_OTHER.search(each) for each in said) and bool(_PROD.search(file)) and not _OTHER.search(file)
-    return not any(_OTHER.search(each) for each in said)
+        return not any(OTHER.search(each) for each in said) and bool(PROD.search(file)) and not OTHER.search(file)
+    return not any(OTHER.search(each) for each in said)
 
 
 def environment_named(job: Job) -> str:
@@ -110,7 +115,8 @@ def _named_environments(job: Job) -> Iterator[str]:
 
 def _changes(step: Step) -> Iterator[Change]:
     target = _ACTIONS.get(step.action)
-    if target is not None:
+    # The action for static sites also takes the preview of a closed pull request away.
+    if target is not None and step.given["action"].text != "close":
         name = step.given[target].text if target else ""
         said = f"{step.action} {name}".strip()
         yield Change(step, step.place_in_file, step.action, said, name, said)
@@ -130,6 +136,7 @@ def _target(command: Command, folder: str) -> str:
         return posixpath.normpath(posixpath.join(folder, moved)) if folder or moved else ""
     if command.program == "kubectl":
         path = command.option("-k", "--kustomize") or command.option("-f", "--filename") or ""
+        path = _piped(command) if path in ("", "-") else path
         return (
             posixpath.normpath(posixpath.join(folder, path)) if path not in ("", "-") else " ".join(command.verbs[1:4])
         )
@@ -139,6 +146,21 @@ def _target(command: Command, folder: str) -> str:
     return " ".join(
         (command.option("--resource-group", "-g") or "", command.option("--template-file", "-f") or name)
     ).strip()
+
+
+def _piped(command: Command) -> str:
+    """The folder whose rendering is piped into a command, or nothing."""
+    pipe = next((each for each in command.above if each.type == "pipeline"), None)
+    first = next(command.script.below(pipe), None) if pipe is not None else None
+    return rendered(first) if first else ""
+
+
+def rendered(command: Command) -> str:
+    """The folder that a command renders with Kustomize, or nothing."""
+    for program, verb in (("kustomize", "build"), ("kubectl", "kustomize")):
+        if command.program == program and command.has(verb):
+            return next((each for each in command.verbs[1:]), ".")
+    return ""
 
 
 def _applies(command: Command) -> bool:
@@ -155,6 +177,15 @@ def _verbs(command: Command) -> set[str]:
 def _rolls(command: Command) -> bool:
     words = command.verbs
     return "rollout" in words and bool({"restart", "undo"} & set(words))
+
+
+def _publisher(command: Command) -> str:
+    words = command.verbs if command.program == "npx" else (command.program, *command.verbs)
+    package = re.sub(r"(?<=.)@.*", "", words[0]) if words else ""
+    program = _PACKAGES.get(package, package)
+    does = _PUBLISHERS.get(program, ())
+    tries = "--dry-run" in command.arguments
+    return program if does and words[1 : len(does) + 1] == does and not tries else ""
 
 
 def _az(command: Command) -> str:

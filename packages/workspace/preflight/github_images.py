@@ -8,6 +8,7 @@ from workspace.preflight.ages import Age, ages, ended
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.github_changes import changes, is_production
 from workspace.preflight.github_expressions import expressions
+from workspace.preflight.github_values import readings
 from workspace.preflight.github_workflow import Job, Step, Tree
 
 FLOATING = Rule(
@@ -51,6 +52,7 @@ RULES: tuple[Rule, ...] = (FLOATING, REBUILT, GONE, OLD, AGING)
 _TAG = re.compile(
     r"[\w.-]+(?:/[\w.${}-]+)*:(latest|dev|develop|staging|prod|production|main|master|stable|edge)(?=$|[\s'\"])"
 )
+_BRANCH = re.compile(r"(?<=:)\$\{\{\s*github\.(ref_name|head_ref)\s*\}\}(?=$|[\s'\"])")
 _SETUP = {
     "actions/setup-node": ("node", "node-version"),
     "actions/setup-dotnet": ("dotnet", "dotnet-version"),
@@ -85,13 +87,29 @@ def _floating(step: Step) -> Iterator[Finding]:
     for command in step.script.commands:
         if command.program not in _DEPLOYS or not made:
             continue
-        words = " ".join(command.arguments)
+        words = _with_variables(step, " ".join(command.arguments))
         image = _TAG.search(words) if re.search(r"\bimage|--image|-i\b|container", words) else None
         tag = re.search(r"(?:tag|image\.tag)=(latest|dev|staging|prod|main|master)(?=$|[\s,'\"])", words)
-        if (image or tag) and any(each.line == step.line(command.row) for each in made):
-            found = image or tag
-            said = found.group(0) if found else ""
-            yield FLOATING.at(step.line(command.row), f"{said} is deployed by a tag that moves")
+        branch = _BRANCH.search(words) if "image" in words and _follows_branches(step) else None
+        found = image or tag or branch
+        if found and any(each.line == step.line(command.row) for each in made):
+            yield FLOATING.at(step.line(command.row), f"{found.group(0)} is deployed by a tag that moves")
+
+
+def _with_variables(step: Step, words: str) -> str:
+    """The words of a command with the variables of the workflow filled in."""
+    holders = [step.piece["env"]]
+    if isinstance(step.holder, Job):
+        holders += [step.holder.piece["env"], step.holder.workflow.piece["env"]]
+    values = {name: value.text for each in reversed(holders) for name, value in each.items}
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: values.get(found[1] or found[2], found[0]), words)
+
+
+def _follows_branches(step: Step) -> bool:
+    """True when a branch starts the job, so that the name of the ref is no version."""
+    workflow = step.holder.workflow if isinstance(step.holder, Job) else None
+    push = workflow.starts.get("push") if workflow else None
+    return push is not None and not push["tags"]
 
 
 def _rebuilt(tree: Tree) -> Iterator[Finding]:
@@ -152,10 +170,16 @@ def _age(step: Step, today: date) -> Iterator[Finding]:
         yield _said(GONE if age.gone else AGING, step.place_in_file, step.uses, age)
     product, key = _SETUP.get(step.action, ("", ""))
     piece = step.given[key] if key else None
-    if not piece or expressions(piece.text):
+    if not piece:
         return
-    for place, line in enumerate(piece.text.splitlines()):
+    text = piece.text
+    if expressions(text):
+        # Of several versions, as in a matrix, the oldest is there to be tried.
+        found = readings(step.holder, step, text) if isinstance(step.holder, Job) else ()
+        text = found[0] if len(found) == 1 else ""
+    for place, line in enumerate(text.splitlines()):
         wanted = re.sub(r"\.x$|\.x(?=\.)|^v", "", line.strip())
+        wanted += ".0" if product == "dotnet" and wanted.isdecimal() else ""
         old = ended(product, wanted, today)
         if old:
             yield _said(OLD, f"{step.holder.file}:{piece.line_of(place)}", f"{product} {wanted}", old)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.github_changes import OTHER, PROD, rendered
 from workspace.preflight.github_expressions import (
     CONTEXTS,
     FUNCTIONS,
@@ -19,6 +20,7 @@ from workspace.preflight.github_expressions import (
     walk,
 )
 from workspace.preflight.github_shell import LOOPS, Command
+from workspace.preflight.github_values import asked, readings
 from workspace.preflight.github_workflow import Action, Job, Step, Tree, Workflow
 from workspace.preflight.github_yaml import Piece
 
@@ -133,7 +135,18 @@ _FILE_OPTIONS = {
     "tofu": ("-var-file",),
     "helm": ("-f", "--values"),
 }
-_MAKES = re.compile(r"(^|\s)(>>?|mkdir|curl|wget|git clone|unzip|tar|cp|mv)\s")
+_FILE_INPUTS = {
+    "docker/build-push-action": ("file", "context"),
+    "azure/arm-deploy": ("template",),
+    "azure/bicep-deploy": ("template-file", "parameters-file"),
+    "azure/k8s-deploy": ("manifests",),
+    # An api_location that is not there is no mistake: the action takes it that there is no API.
+    "azure/static-web-apps-deploy": ("app_location",),
+}
+_MAKES = re.compile(
+    r"(^|\s)(>>?\s+(?![\"']?\$\{?GITHUB_|/dev/)|(mkdir|curl|wget|git clone|unzip|tar|cp|mv)\s)",
+)
+_THIS_COMMIT = frozenset(("", "${{ github.ref }}", "${{ github.sha }}"))
 _OURS = frozenset(("actions", "azure", "docker", "hashicorp", "github"))
 _PROGRAMS = frozenset((
     "python", "python3", "node", "npx", "npm", "pnpm", "yarn", "make", "jq", "go", "pwsh", "ruby", "awk", "sed",
@@ -166,7 +179,8 @@ def check(tree: Tree) -> Iterator[Finding]:
 def _shape(workflow: Workflow) -> Iterator[Finding]:
     file = workflow.file
     if not workflow.events:
-        yield SHAPE.at(f"{file}:1", "the workflow has no `on`: nothing starts it")
+        said = "an `on` that names no event" if workflow.piece["on"] else "no `on`"
+        yield SHAPE.at(f"{file}:{workflow.piece['on'].line}", f"the workflow has {said}: nothing starts it")
     if not workflow.jobs:
         yield SHAPE.at(f"{file}:{workflow.piece['jobs'].line}", "the workflow has no jobs")
     for job in workflow.jobs.values():
@@ -446,29 +460,36 @@ def _files(tree: Tree, job: Job) -> Iterator[Finding]:
         yield FILE.at(f"{job.file}:{job.piece['uses'].line}", f"the workflow {job.uses} is not in the checkout")
     if not _checks_out(job):
         return
-    made = ""
+    made, told = "", set[int]()
     for step in job.own_steps:
+        # What a step's own condition names, as hashFiles('…') != '', is asked for before.
+        known = f"{made}\n{step.piece['if'].text}"
         yield from _local_action(tree, root, step, made)
-        folder = step.folder.text
-        if (
-            folder
-            and not _is_open(folder)
-            and not _was_made(folder, made)
-            and tree.is_there(f"{root}{folder}") is False
-        ):
-            line = step.folder.line
-            yield FILE.at(f"{job.file}:{line}", f"the folder {folder} of `{step.name}` is not in the checkout")
-        elif not _is_open(folder):
-            yield from _named_files(tree, f"{root}{folder}", step, made)
+        folder, line = step.folder.text, step.folder.line
+        gone = _gone_folders(tree, job, step, known)
+        if gone and line not in told:
+            told.add(line)  # the folder of all steps of a job stands in one line
+            yield FILE.at(f"{job.file}:{line}", f"the folder {_and(gone)} of `{step.name}` is not in the checkout")
+        elif not gone and not _is_open(folder):
+            yield from _named_files(tree, job, folder, step, known)
+        yield from _handed_files(tree, job, step, known)
         made += f"\n{step.piece['run'].text}\n" + "\n".join(value.text for _, value in step.given.walk())
+
+
+def _gone_folders(tree: Tree, job: Job, step: Step, made: str) -> list[str]:
+    folder, root = step.folder.text, job.workflow.root
+    if "${{" in folder:
+        return _gone_for_some(tree, root, job, step, folder, made)
+    return [folder] if folder and _gone(tree, f"{root}{folder}", made, folder) else []
 
 
 def _checks_out(job: Job) -> bool:
     """True when the checkout itself lies at the job's root, whole, and nothing else is put there."""
     steps = [each for each in job.own_steps if each.action == "actions/checkout"]
     others = any(each.action == "actions/download-artifact" and not each.given["path"].text for each in job.own_steps)
-    own = [each for each in steps if not each.given["path"] and not each.given["repository"]]
-    whole = all(not each.given["sparse-checkout"] and not each.given["ref"] for each in own)
+    same = [each for each in steps if each.given["repository"].text in ("", "${{ github.repository }}")]
+    own = [each for each in same if not each.given["path"]]
+    whole = all(not each.given["sparse-checkout"] and each.given["ref"].text in _THIS_COMMIT for each in own)
     return bool(own) and whole and not others and len(steps) == len(own)
 
 
@@ -492,8 +513,48 @@ def _local_action(tree: Tree, root: str, step: Step, made: str) -> Iterator[Find
             yield FILE.at(step.place_in_file, f"the action {step.uses} {said}")
 
 
-def _named_files(tree: Tree, folder: str, step: Step, made: str) -> Iterator[Finding]:
-    text = step.piece["run"].text
+def _handed_files(tree: Tree, job: Job, step: Step, made: str) -> Iterator[Finding]:
+    """What an action reads of the checkout."""
+    built = step.given["skip_app_build"].is_true
+    for name in _FILE_INPUTS.get(step.action, ()) if not built else ():
+        piece = step.given[name]
+        for row, line in enumerate(piece.text.splitlines()):
+            path = line.strip().removeprefix("/") if name == "app_location" else line.strip()
+            if not path or re.match(r"https?://|git@|\{\{", path):
+                continue
+            root = job.workflow.root
+            gone = _gone_for_some(tree, root, job, step, path, made) if "${{" in path else []
+            if gone or _gone(tree, f"{root}{path}", made, path):
+                said = f"{name} of `{step.name}` is {_and(gone or [path])}, which {'are' if gone[1:] else 'is'}"
+                yield FILE.at(f"{job.file}:{piece.line_of(row)}", f"{said} not in the checkout")
+
+
+def _gone_for_some(tree: Tree, root: str, job: Job, step: Step, path: str, made: str) -> list[str]:
+    """The paths that an expression may lead to and that are not there, where nothing asks before."""
+    decided = {name for piece in (step.piece["if"], job.piece["if"]) for name in _conditions(piece)}
+    if asked(path) & decided or posixpath.basename(path) in made:
+        return []
+    found = readings(job, step, path)
+    gone = [each for each in found if _gone(tree, f"{root}{each}", made, each)]
+    if len(gone) == len(found):
+        return gone
+    # Beside environments a choice may be a word of its own, as `all`, which no path is made of.
+    return [each for each in gone if PROD.search(each) or OTHER.search(each)]
+
+
+def _conditions(piece: Piece) -> Iterator[str]:
+    """The names that a condition reads."""
+    yield from (name.lower() for each in condition(piece.text).references for name in each.names[-1:])
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+
+
+def _named_files(tree: Tree, job: Job, folder: str, step: Step, made: str) -> Iterator[Finding]:
+    root = job.workflow.root
+    folder = f"{root}{folder}"
+    text = step.text.text
     if step.script.is_broken or not text:
         return
     made += text if _MAKES.search(text) else ""
@@ -508,8 +569,15 @@ def _named_files(tree: Tree, folder: str, step: Step, made: str) -> Iterator[Fin
             folder = path
             continue
         for path in _paths(command):
-            if not command.is_asked and _gone(tree, posixpath.join(folder, path), made, path):
-                yield FILE.at(step.line(command.row), f"`{command.said}` names {path}, which is not in the checkout")
+            if command.is_asked:
+                continue
+            if "${{" in path and not command.inside("if_statement", "case_statement", *LOOPS):
+                gone = _gone_for_some(tree, f"{folder}/" if folder else "", job, step, path, made)
+            else:
+                gone = [path] if _gone(tree, posixpath.join(folder, path), made, path) else []
+            if gone:
+                said = f"`{command.said}` names {_and(gone)}, which {'is' if len(gone) == 1 else 'are'}"
+                yield FILE.at(step.line(command.row), f"{said} not in the checkout")
 
 
 def _gone(tree: Tree, path: str, made: str, written: str) -> bool:
@@ -529,6 +597,22 @@ def _paths(command: Command) -> Iterator[str]:
         value = command.option(option)
         if value and "/" in value and not re.match(r"https?://|\w+\.\w+\.\w+/|@", value):
             yield value
+    if "/" in rendered(command) and not re.match(r"https?://|\w+\.\w+\.?\w*/|git@", rendered(command)):
+        yield rendered(command)
+    if command.has("deployment") and command.program == "az":
+        yield from _parameter_files(command)
+
+
+def _parameter_files(command: Command) -> Iterator[str]:
+    """The files among the values of `--parameters`, which may be given often and take many values."""
+    inside = False
+    for word in command.arguments:
+        if word.startswith("-"):
+            name, _, word = word.partition("=")
+            inside = name in ("--parameters", "-p")
+        path = word.removeprefix("@")
+        if inside and "/" in path and "=" not in path and re.search(r"\.(json|jsonc|bicepparam)$", path):
+            yield from () if re.match(r"https?://", path) else (path,)
 
 
 def _artifacts(workflow: Workflow) -> Iterator[Finding]:

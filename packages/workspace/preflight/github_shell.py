@@ -122,7 +122,8 @@ class Command:
             if part.type == "list":
                 left, sign, right = part.children[0], part.children[1].type, part.children[-1]
                 if sign == "||" and left.id == below.id:
-                    return self.script.source(right) if _is_quiet(self.script, right) else ""
+                    quiet = _is_quiet(self.script, right) and not _is_told_on(self.script, part, right)
+                    return self.script.source(right) if quiet else ""
             elif part.type == "pipeline":
                 if part.named_children[-1].id != below.id and not self.script.is_set("pipefail", self.node):
                     return ""
@@ -303,6 +304,14 @@ def _switched(words: tuple[str, ...], option: str) -> bool | None:
         if len(option) == 1 and re.match(rf"[-+]\w*{option}", word):
             return word.startswith("-")
     return None
+
+
+def _is_told_on(found: Script, alternatives: Node, node: Node) -> bool:
+    """True when what stands after `||` writes an output or a variable, which a later step can read."""
+    holder = alternatives.parent
+    # The grammar takes a redirection at the end for one of the whole line.
+    around = holder if holder is not None and holder.type == "redirected_statement" else node
+    return bool(re.search(r">\s*[\"']?\$\{?GITHUB_(OUTPUT|ENV)\b", found.source(around)))
 
 
 def _is_quiet(found: Script, node: Node) -> bool:

@@ -119,10 +119,18 @@ def _folder(tree: Tree, each: Submodule, before: tuple[Submodule, ...]) -> Itera
         yield PATH.at(place, f"{each.name} and {twin.name} both have the path {each.path}")
     elif each.path.startswith(("/", "..")) or written.startswith("/"):
         yield PATH.at(place, f"the path of {each.name} leaves the repository: {written}")
-    elif not (tree.checkout.root / each.path).is_dir():
+    elif not (tree.checkout.root / each.path).is_dir() and not _is_export(tree):
         yield PATH.at(
             place, f"the folder {each.path} of {each.name} is not there: git has registered no such submodule"
         )
+
+
+def _is_export(tree: Tree) -> bool:
+    """True for files without git's notes: what exports them leaves empty folders out, and so those of submodules."""
+    root = tree.checkout.root
+    return not (root / ".git").exists() and not any(
+        (root / each.path).is_dir() for each in tree.submodules if each.path
+    )
 
 
 def _remote(step: Step) -> Iterator[Finding]:

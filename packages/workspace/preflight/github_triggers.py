@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import combinations
 
 from workspace.preflight.finding import Finding, Rule, Severity
-from workspace.preflight.github_changes import Change, changes, environment_named, is_production
+from workspace.preflight.github_changes import OTHER, PROD, Change, changes, environment_named, is_production
 from workspace.preflight.github_expressions import condition, expressions
 from workspace.preflight.github_workflow import BY_HAND, Job, Tree, Workflow, holds
 from workspace.preflight.github_yaml import Piece
@@ -165,6 +165,7 @@ def check(tree: Tree) -> Iterator[Finding]:
         yield from _events(workflow)
         yield from _path_filters(tree, workflow)
         yield from _unknown_branches(workflow, branches)
+        yield from _unqueued(workflow)
         for job in workflow.jobs.values():
             yield from _inputs(job)
             yield from _concurrency(job)
@@ -195,14 +196,22 @@ def _events(workflow: Workflow) -> Iterator[Finding]:
             yield TRIGGER.at(
                 f"{workflow.file}:{each['cron'].line}", f"`{each['cron'].text}` is no time GitHub understands"
             )
-    names = {each.name for each in workflow.tree.workflows} | {
-        posixpath.basename(each.file) for each in workflow.tree.workflows
-    }
+    names = set(_names(workflow.tree))
     for each in workflow.events.get("workflow_run", Piece(None, 1))["workflows"].parts:
         if each.text not in names and not re.search(r"[*?\[]", each.text) and not expressions(each.text):
             yield TRIGGER.at(
                 f"{workflow.file}:{each.line}", f"workflow_run waits for {each.text!r}, which is no workflow here"
             )
+
+
+def _names(tree: Tree) -> Iterator[str]:
+    """What workflows are called, with those that cannot be read: theirs is where a name stands in any YAML."""
+    for each in tree.workflows:
+        yield from (each.name, posixpath.basename(each.file))
+    for unread in tree.unread:
+        yield posixpath.basename(unread.file)
+        found = re.search(r"^name:[ \t]*(.+?)[ \t]*$", tree.checkout.found(unread.file), re.MULTILINE)
+        yield from (found[1].strip("\"'"),) if found else ()
 
 
 def _is_cron(text: str) -> bool:
@@ -335,11 +344,12 @@ def _inputs(job: Job) -> Iterator[Finding]:
         return
     text = job.piece["if"].text
     if text and "event_name" not in text and re.search(r"\binputs\.", text):
-        for event in automatic:
-            if holds(text, event) is False:
-                said = f"the job {job.id} deploys only with an input, and {event} has none: it is always skipped then"
-                yield EMPTY_INPUT.at(f"{job.file}:{job.piece['if'].line}", said)
-                return
+        event = next((each for each in automatic if holds(text, each) is False), "")
+        # A job that another event of the workflow may start is not lost.
+        if event and all(holds(text, each) is False for each in automatic):
+            said = f"the job {job.id} deploys only with an input, and {event} has none: it is always skipped then"
+            yield EMPTY_INPUT.at(f"{job.file}:{job.piece['if'].line}", said)
+            return
     event = next((each for each in automatic if job.may_run_on(each)), "")
     if not event or job.workflow.is_only_called:
         return
@@ -355,27 +365,53 @@ def _read_inputs(job: Job, event: str) -> Iterator[Finding]:
     for piece in places:
         for each in expressions(piece.text):
             names = each.plain.names if each.plain else ()
-            if names[:1] == ("inputs",) or names[:3] == ("github", "event", "inputs"):
+            asked = names[:1] == ("inputs",) or names[:3] == ("github", "event", "inputs")
+            if asked and not _may_be_empty(job.workflow, names[-1]):
                 said = f"the job {job.id} reads {'.'.join(names)} also on {event}, where it is empty"
                 yield EMPTY_INPUT.at(f"{job.file}:{piece.line_at(each.start)}", said)
                 return
 
 
-def _concurrency(job: Job) -> Iterator[Finding]:
-    made = [each for each in changes(job) if each.keeps_state or each.tool == "kubectl"]
-    if not made:
+def _may_be_empty(workflow: Workflow, name: str) -> bool:
+    """True for an input that is empty on its own events, too, where nobody fills it in."""
+    declared = [workflow.inputs(event)[name] for event in ("workflow_dispatch", "workflow_call")]
+    found = [each for each in declared if each.is_mapping]
+    return bool(found) and not any(
+        each["required"].is_true or each["default"].text or each["type"].text in ("choice", "boolean", "environment")
+        for each in found
+    )
+
+
+def _unqueued(workflow: Workflow) -> Iterator[Finding]:
+    """The deploying jobs without a group: one finding, because one line at the workflow's head mends them all."""
+    found = [(job, made[0]) for job in workflow.jobs.values() if (made := _half_done(job)) and not any(_groups_of(job))]
+    # Who calls the workflow decides where nobody of the checkout does.
+    if not found or (workflow.is_only_called and not workflow.callers):
         return
+    first, change = found[0]
+    others = [job.id for job, _ in found[1:]]
+    said = f"; nor {'have' if others[1:] else 'has'} {', '.join(others)}" if others else ""
+    yield CONCURRENCY.at(first.at, f"the job {first.id} deploys ({change.said}) and has no concurrency group{said}")
+
+
+def _half_done(job: Job) -> list[Change]:
+    """What a job changes with tools that a second run beside it would disturb."""
+    return [each for each in changes(job) if each.keeps_state or each.tool in ("kubectl", "azure/k8s-deploy")]
+
+
+def _groups_of(job: Job) -> list[Piece]:
     groups = [job.piece["concurrency"], job.workflow.piece["concurrency"]]
-    if job.workflow.events.keys() <= {"workflow_call"}:
-        groups += [
-            each
-            for call in job.workflow.callers
-            for each in (call.piece["concurrency"], call.workflow.piece["concurrency"])
-        ]
-        if not job.workflow.callers:
-            return
-    if not any(groups):
-        yield CONCURRENCY.at(job.at, f"the job {job.id} deploys ({made[0].said}) and has no concurrency group")
+    callers = job.workflow.callers if job.workflow.is_only_called else ()
+    return groups + [
+        each for call in callers for each in (call.piece["concurrency"], call.workflow.piece["concurrency"])
+    ]
+
+
+def _concurrency(job: Job) -> Iterator[Finding]:
+    made = _half_done(job)
+    if not made or (job.workflow.is_only_called and not job.workflow.callers):
+        return
+    groups = _groups_of(job)
     for group in groups:
         cancels = group["cancel-in-progress"]
         if cancels.is_true and not _only_for_pulls(job):
@@ -409,6 +445,24 @@ def _who(job: Job) -> Iterator[Finding]:
         yield GATE.at(
             job.at, f"the job {job.id} deploys to production ({made[0].said}) on {starts}, and no environment guards it"
         )
+    elif not guarded:
+        chosen = _chosen_production(job)
+        if chosen:
+            said = f"the job {job.id} deploys ({made[0].said}) to what the input {chosen} says"
+            yield GATE.at(job.at, f"{said}, production among it, and no environment guards it")
+
+
+def _chosen_production(job: Job) -> str:
+    """The input with production among its choices that a deploying job reads; a condition that asks for it decides."""
+    if any("inputs." in each.piece["if"].text for each in (job, *job.before)):
+        return ""
+    text = " ".join(value.text for piece in (job.piece, job.workflow.piece["env"]) for _, value in piece.walk())
+    for name, declared in job.workflow.inputs("workflow_dispatch").items:
+        options = [each.text for each in declared["options"].parts]
+        offers = any(PROD.search(each) for each in options) and any(OTHER.search(each) for each in options)
+        if offers and re.search(rf"\binputs\.{re.escape(name)}\b", text):
+            return name
+    return ""
 
 
 def _foreign(job: Job) -> Iterator[Finding]:
@@ -511,7 +565,17 @@ def _together(tree: Tree, one: Job, other: Job) -> str:
     groups = [_groups(each) for each in (one, other)]
     if groups[0] & groups[1] or environment_named(one) != environment_named(other):
         return ""
-    return "push" if all(each.may_run_on("push") for each in (one, other)) and _overlap(tree, one, other) else ""
+    if all(each.may_run_on("push") for each in (one, other)) and _overlap(tree, one, other):
+        return "push"
+    awaited = [
+        {name.text for name in each.workflow.events.get("workflow_run", Piece(None, 1))["workflows"].parts}
+        for each in (one, other)
+    ]
+    return (
+        "workflow_run"
+        if awaited[0] & awaited[1] and all(each.may_run_on("workflow_run") for each in (one, other))
+        else ""
+    )
 
 
 def _groups(job: Job) -> set[str]:

@@ -97,7 +97,8 @@ _KNOWN_OWNERS = frozenset(
     ("actions", "azure", "github", "docker", "hashicorp", "microsoft", "google-github-actions", "aws-actions")
 )
 _IDENTIFIES = re.compile(
-    r"(CLIENT|TENANT|SUBSCRIPTION|ACCOUNT|PROJECT|ORG)_?(ID|NAME)$|_(NAME|REGION|LOCATION|URL|HOST)$", re.IGNORECASE
+    r"(CLIENT|TENANT|SUBSCRIPTION|ACCOUNT|PROJECT|ORG)_?(ID|NAME)$|_(NAME|REGION|LOCATION|URL|HOST|SERVER|ENDPOINT|DOMAIN|GROUP|RG)$",
+    re.IGNORECASE,
 )
 _PRINTS = frozenset(("echo", "printf", "cat"))
 _MOVING = re.compile(r"^(main|master|develop|dev|trunk|latest|head|edge|nightly|releases?/latest)$", re.IGNORECASE)
@@ -107,8 +108,8 @@ def check(tree: Tree) -> Iterator[Finding]:
     """What workflows show, take in and may do."""
     for workflow in tree.workflows:
         yield from _clear(workflow)
+        yield from _rights(workflow)
         for job in workflow.jobs.values():
-            yield from _rights(job)
             yield from _job_outputs(job)
             for step in job.own_steps:
                 yield from _script(step)
@@ -208,12 +209,17 @@ def _permissions(job: Job) -> Piece:
     return job.piece["permissions"] or job.workflow.piece["permissions"]
 
 
-def _rights(job: Job) -> Iterator[Finding]:
-    said = _permissions(job)
-    if said.text == "write-all":
-        yield OPEN.at(f"{job.file}:{said.line}", f"the token of {job.id} may write everything")
-    elif not said and changes(job) and not job.workflow.is_only_called:
-        yield OPEN.at(job.at, f"the job {job.id} deploys and neither it nor its workflow says permissions")
+def _rights(workflow: Workflow) -> Iterator[Finding]:
+    for job in workflow.jobs.values():
+        given = _permissions(job)
+        if given.text == "write-all":
+            yield OPEN.at(f"{job.file}:{given.line}", f"the token of {job.id} may write everything")
+    found = [each for each in workflow.jobs.values() if not _permissions(each) and changes(each)]
+    if found and not workflow.is_only_called:
+        others = [each.id for each in found[1:]]
+        more = f"; nor {'do' if others[1:] else 'does'} {', '.join(others)}" if others else ""
+        said = f"the job {found[0].id} deploys and neither it nor its workflow says permissions{more}"
+        yield OPEN.at(found[0].at, said)
 
 
 def _login(job: Job, step: Step) -> Iterator[Finding]:

@@ -129,9 +129,9 @@ class Step:
 
     @property
     def folder(self) -> Piece:
-        """Its working-directory, or the default one."""
+        """Its working-directory, or the default one, which is for scripts alone."""
         own = self.piece["working-directory"]
-        if own or isinstance(self.holder, Action):
+        if own or isinstance(self.holder, Action) or not self.piece["run"]:
             return own
         job = self.holder.piece["defaults"]["run"]["working-directory"]
         return job or self.holder.workflow.piece["defaults"]["run"]["working-directory"]
