@@ -276,9 +276,18 @@ SEEDS = [
         INSIGHTS,
         "output name",
         "output connection string = insights.properties.ConnectionString\noutput name",
-        "secret-output",
+        "telemetry-output",
         "output connection",
         "ConnectionString",
+    ),
+    (
+        "an output gives a key for telemetry through a variable",
+        INSIGHTS,
+        "output name",
+        "var written = { key: insights.properties.InstrumentationKey }\noutput settings object = written\noutput name",
+        "telemetry-output",
+        "output settings",
+        "InstrumentationKey",
     ),
     (
         "an output gives a secret through a variable",
@@ -403,6 +412,14 @@ SEEDS = [
 # The rule it comes near to · what is right · file · old text · new text
 NEAR = [
     *bicep_mistakes.NEAR,
+    (
+        "telemetry-output",
+        "an output of what the component is called where it takes telemetry",
+        INSIGHTS,
+        "output name",
+        "output appId string = insights.properties.AppId\n"
+        "@secure()\noutput connection string = insights.properties.ConnectionString\noutput name",
+    ),
     (
         "undeclared",
         "a name of a lambda",

@@ -134,6 +134,13 @@ SECRET_OUTPUT = Rule(
     "Four secrets stood in clear text in the deployment history of every environment.",
     "Write the secret into a vault inside the template and give out its name.",
 )
+TELEMETRY_OUTPUT = Rule(
+    "bicep/telemetry-output",
+    Severity.RISK,
+    "An output that gives away where Application Insights takes telemetry, and with which key.",
+    "It stands in the deployment history, and whoever reads it there can write into the workspace's telemetry.",
+    "Read it from the component in the module that needs it, or turn off local authentication of the component.",
+)
 SECURE = Rule(
     "bicep/secure-missing",
     Severity.RISK,
@@ -186,7 +193,7 @@ VERSION = Rule(
 
 RULES: tuple[Rule, ...] = (
     SYNTAX, UNREAD, TWICE, UNDECLARED, UNUSED, MODULE, ARGUMENT, OUTPUT, UNKNOWN_PARAMETER, MISSING_PARAMETER, VALUE,
-    PARITY, CLEAR, SECRET_OUTPUT, SECURE, POLICIES, NAME, SHORT_NAME, THROUGHPUT, DNS, VERSION,
+    PARITY, CLEAR, SECRET_OUTPUT, TELEMETRY_OUTPUT, SECURE, POLICIES, NAME, SHORT_NAME, THROUGHPUT, DNS, VERSION,
 )  # fmt: skip
 
 _MORE_FUNCTIONS = frozenset((
@@ -225,6 +232,9 @@ _SECRET_PROPERTY = re.compile(
     r"primaryMasterKey|accessKey|adminPassword|administratorLoginPassword)$",
     re.IGNORECASE,
 )
+_PROPERTY = "the property "
+# Of resources' properties only the components of Application Insights have these.
+_TELEMETRY = ("ConnectionString", "InstrumentationKey")
 _SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|;Password=[^;]+", re.IGNORECASE
 )
@@ -470,15 +480,20 @@ def _secret_outputs(files: Files) -> Iterator[Finding]:
         if (target.path, output.name) in told:
             known[path][module.name, output.name] = ""
     for template, each, why in _given_away(files, known):
-        yield SECRET_OUTPUT.at(template.at(each.place), f"the output {each.name} gives {why} away")
+        rule = TELEMETRY_OUTPUT if _is_telemetry(why) else SECRET_OUTPUT
+        yield rule.at(template.at(each.place), f"the output {each.name} gives {why} away")
 
 
 def _given_away(files: Files, known: Mapping[str, _Handed]) -> Iterator[tuple[Template, Declaration, str]]:
     for template in files.templates.values():
         for each in template.of("output"):
-            why = "" if is_secure(each) else next(_leaks(template, each.value, frozenset(), known[template.path]), "")
-            if why:
+            leaks = () if is_secure(each) else _leaks(template, each.value, frozenset(), known[template.path])
+            if why := min(leaks, key=_is_telemetry, default=""):
                 yield template, each, why
+
+
+def _is_telemetry(why: str) -> bool:
+    return why.removeprefix(_PROPERTY) in _TELEMETRY
 
 
 def _leaks(template: Template, node: Any, seen: frozenset[str], handed: _Handed) -> Iterator[str]:
@@ -500,7 +515,7 @@ def _leaks(template: Template, node: Any, seen: frozenset[str], handed: _Handed)
     if isinstance(node, Call) and node.name in _TELLS_LITTLE:
         return
     if isinstance(node, Access) and _SECRET_PROPERTY.search(str(literal(node.key))):
-        yield f"the property {literal(node.key)}"
+        yield f"{_PROPERTY}{literal(node.key)}"
     if isinstance(node, Operation) and node.operator in _COMPARES:
         return
     parts = node.operands[1:] if isinstance(node, Operation) and node.operator == "?:" else tuple(inside(node))
