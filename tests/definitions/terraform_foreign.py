@@ -1334,4 +1334,54 @@ NEAR = (
         ),
         "terragrunt",
     ),
+    Near(
+        "unused",
+        "a variable is read by the provider that units write beside the module",
+        (
+            (PARENT, "      features {}", "      features {}\n      subscription_id = var.subscription_id"),
+            (PARENT, "inputs = {", 'inputs = {\n  subscription_id = "1"'),
+            (
+                CATALOG + "variables.tf",
+                'variable "name"',
+                'variable "subscription_id" {\n  type = string\n  description = "Whose."\n}\n\nvariable "name"',
+            ),
+            (
+                "catalog/network/variables.tf",
+                'variable "name"',
+                'variable "subscription_id" {\n  type = string\n  description = "Whose."\n}\n\nvariable "name"',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-path",
+        "a unit says where the dependency is that a file leaves open, and what was fetched is no unit",
+        (
+            ("live/common.hcl", NEW, 'dependency "network" {\n  config_path = "to-be-said"\n}\n'),
+            (
+                APP,
+                'include "root" {',
+                'include "common" {\n  path = find_in_parent_folders("common.hcl")\n}\n\ninclude "root" {',
+            ),
+            (
+                "live/dev/app/.terragrunt-cache/a/terragrunt.hcl",
+                NEW,
+                'dependency "gone" {\n  config_path = "../gone"\n}\n',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-path",
+        "a path in a file that is included begins where the unit stands",
+        (
+            ("live/common/network.hcl", NEW, 'dependency "network" {\n  config_path = "../network"\n}\n'),
+            (
+                PROD_APP,
+                'dependency "network" {\n  config_path = "../network"\n\n  mock_outputs = {\n    subnet_id = "/subscriptions/mock"\n  }\n}\n',
+                'include "common" {\n  path = "../../common/network.hcl"\n}\n',
+            ),
+        ),
+        "terragrunt",
+    ),
 )

@@ -108,7 +108,7 @@ def check(tree: Tree) -> Iterator[Finding]:
         if not tree.is_broken(folder.path):
             if folder.path not in shared.once(tree.checkout, Units).written_into:
                 yield from attempted((_undeclared,), tree, folder)
-            yield from attempted((_unused,), folder)
+            yield from attempted((_unused,), tree, folder)
         yield from attempted((_calls, _versions, _readme), tree, folder)
         yield from attempted((_twice, _words, _counts), folder)
 
@@ -182,10 +182,14 @@ def _output(tree: Tree, folder: Folder, reference: Reference, place: str) -> Ite
         )
 
 
-def _unused(folder: Folder) -> Iterator[Finding]:
+def _unused(tree: Tree, folder: Folder) -> Iterator[Finding]:
     used = [(item, reference.path[:2]) for item, _, reference, _ in _read(folder, frozenset())]
     # A validation that reads its own variable is no use of it.
     read = {path for item, path in used if item.block.kind != "variable" or item.block.name != path[1]}
+    beside = shared.once(tree.checkout, Units).reads_beside(folder.path)
+    if beside is None:
+        return
+    read |= {(*each.split("."),) for each in beside}
     for name, item in folder.variables.items():
         if ("var", name) not in read:
             yield UNUSED.at(item.place, f"The variable {name} is declared and never read in {_where(folder)}.")

@@ -6,7 +6,7 @@ A value that only a run could tell is UNKNOWN, and whoever asks says nothing abo
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -126,7 +126,7 @@ class Units:
         self._files = frozenset(checkout.files)
         self._folders = frozenset(above for file in checkout.files for above in _above(posixpath.dirname(file)))
         self._blocks: dict[str, Block | None] = {}
-        self._read: list[str] = []
+        self._told_of: dict[str, Any] = {}
 
     # ---- units
 
@@ -179,7 +179,11 @@ class Units:
         bound = exposed.get("", exposed)
         own = Config(file, block, self._scope(block, file, folder, parent).with_bound(include=bound))
         unit = Unit(own, tuple(included), tuple(merged), is_whole, tuple(lost))
-        dependencies = tuple(each for config in unit.configs for each in self._dependencies(unit, config))
+        # A block of the unit's own replaces one of its name in a file that it includes, a later file's an earlier one's.
+        files = (own, *reversed(merged))
+        said = [each for config in files for each in self._dependencies(unit, config)]
+        first = {each.name: each for each in reversed(said) if each.name}
+        dependencies = tuple(each for each in said if not each.name or first[each.name] is each)
         return Unit(own, unit.included, unit.merged, is_whole, unit.lost, dependencies)
 
     # ---- what a unit waits for
@@ -253,6 +257,14 @@ class Units:
         """Folders of Terraform in which units may write declarations before they apply them."""
         makers = [unit for unit in self.all.values() if any(self.makes(unit, kind) for kind in _MADE)]
         return frozenset(place for unit in makers if (place := self.source(unit)) is not None)
+
+    def reads_beside(self, folder: str) -> frozenset[str] | None:
+        """What is read, as `var.name`, in files that units write into a folder of Terraform; None if it may be all."""
+        users = [unit for unit in self.all.values() if self.source(unit) == folder]
+        contents = [each for unit in users for config in unit.configs for each in _generated(config)]
+        if any(_is_computed(each) for each in contents):
+            return None
+        return frozenset(word for each in contents for word in re.findall(r"\b(?:var|local)\.\w+", _text(each)))
 
     @cached_property
     def kept(self) -> frozenset[str]:
@@ -378,13 +390,13 @@ class Units:
         block = self.block(place) if place else None
         if block is None or place is None:
             return other[0] if other and place is not None and place not in self._files else UNKNOWN
-        if self._read.count(place) or len(self._read) > 8:
-            return UNKNOWN
-        self._read.append(place)
-        try:
-            return self._told(Config(place, block, self._scope(block, place, posixpath.dirname(place), None)))
-        finally:
-            self._read.pop()
+        if place not in self._told_of:
+            # Files that read each other in a circle tell nothing.
+            self._told_of[place] = UNKNOWN
+            scope = self._scope(block, place, posixpath.dirname(place), None)
+            functions = {**scope.functions, "get_original_terragrunt_dir": lambda: UNKNOWN}
+            self._told_of[place] = self._told(Config(place, block, replace(scope, functions=functions)))
+        return self._told_of[place]
 
     def _told(self, config: Config) -> Mapping[str, Any]:
         inputs = config.block.attributes.get("inputs")
