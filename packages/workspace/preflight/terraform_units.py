@@ -179,7 +179,7 @@ class Units:
         bound = exposed.get("", exposed)
         own = Config(file, block, self._scope(block, file, folder, parent).with_bound(include=bound))
         unit = Unit(own, tuple(included), tuple(merged), is_whole, tuple(lost))
-        # A block of the unit's own replaces one of its name in a file that it includes, a later file's an earlier one's.
+        # A block of the unit's own replaces one of its name in a file that it includes, as a later file's does.
         files = (own, *reversed(merged))
         said = [each for config in files for each in self._dependencies(unit, config)]
         first = {each.name: each for each in reversed(said) if each.name}
