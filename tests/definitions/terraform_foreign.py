@@ -19,6 +19,25 @@ CATALOG = "catalog/app/"
 TARGET = 'variable "target" {\n  type        = string\n  description = "The target."\n'
 REQUIRED = TARGET + "}\n"
 NEEDS_MORE = (CATALOG + "variables.tf", TARGET + '  default     = "/subscriptions/1"\n}\n', REQUIRED)
+STATE_KEPT = """remote_state {
+  backend = "azurerm"
+  config = {
+    storage_account_name = "pressstate${local.place.locals.name}"
+    container_name       = "state"
+    key                  = "${path_relative_to_include()}/terraform.tfstate"
+  }
+  generate = {
+    path      = "backend.tf"
+    if_exists = "overwrite"
+  }
+}
+"""
+ALIASED = 'provider "azurerm" {\n  features {}\n}\n\nresource "azurerm'
+SUBSCRIBED = (
+    'variable "subscription" {\n  type = string\n  description = "Whose."\n  default = ""\n}\n\nvariable "name"'
+)
+APP_SOURCE = 'terraform {\n  source = "${get_repo_root()}/catalog//app"\n}\n'
+NETWORK_NEED = 'dependency "network" {\n  config_path = "../network"\n\n  mock_outputs = {\n    subnet_id = "/subscriptions/mock"\n  }\n}\n'
 GIT = (".git/HEAD", NEW, "ref: refs/heads/main\n")
 
 SEEDS = (
@@ -457,6 +476,28 @@ SEEDS = (
         layout="folders",
     ),
     Seed(
+        "providers are pinned in two files",
+        SITE + "providers.tf",
+        NEW,
+        'terraform {\n  required_providers {\n    random = {\n      source  = "hashicorp/random"\n      version = "~> 3.6"\n    }\n  }\n}\n',
+        "declared-twice",
+        ("required_providers", "platform/providers.tf:2"),
+        "required_providers",
+        SITE + "versions.tf",
+        layout="workspaces",
+    ),
+    Seed(
+        "a backend was written beside the one that is there",
+        PROD + "backend.tf",
+        NEW,
+        'terraform {\n  backend "azurerm" {\n    storage_account_name = "shopstateprod2"\n    container_name       = "state"\n    key                  = "shop.tfstate"\n  }\n}\n',
+        "declared-twice",
+        ("backend", "environments/prod/backend.tf:2"),
+        'backend "azurerm"',
+        PROD + "main.tf",
+        layout="folders",
+    ),
+    Seed(
         "the file of an environment is empty of everything but a mark of a merge",
         IAC + "vars/dev.tfvars",
         "group ",
@@ -648,6 +689,133 @@ SEEDS = (
         "=======",
         layout="terragrunt",
     ),
+    Seed(
+        "inputs are merged with a file that nobody reads here, and one name is wrong",
+        APP,
+        "inputs = {",
+        'inputs = merge(yamldecode(file("values.yaml")), {\n  target_id = "/subscriptions/2"',
+        "unit-input",
+        ("live/dev/app is given target_id",),
+        "target_id",
+        layout="terragrunt",
+        more=((APP, "outputs.subnet_id\n}", "outputs.subnet_id\n})"),),
+    ),
+    Seed(
+        "inputs come from a file that is read, under an old name",
+        "live/prod/env.hcl",
+        "locals {",
+        'inputs = {\n  networks = ["10.61.0.0/16"]\n}\n\nlocals {',
+        "unit-input",
+        ("live/prod/network is given networks",),
+        "read_terragrunt_config",
+        PROD_NET,
+        layout="terragrunt",
+        more=(
+            (
+                PROD_NET,
+                "inputs = {",
+                'inputs = merge(read_terragrunt_config(find_in_parent_folders("env.hcl")).inputs, {',
+            ),
+            (PROD_NET, '"10.61.0.0/16"\n}', '"10.61.0.0/16"\n})'),
+        ),
+    ),
+    Seed(
+        "arguments that hand over no data do not hide a missing input",
+        PARENT,
+        "inputs = {",
+        'terraform {\n  extra_arguments "lock" {\n    commands  = ["apply"]\n    arguments = ["-lock-timeout=20m"]\n  }\n  before_hook "lint" {\n    commands = ["plan"]\n    execute  = ["tflint"]\n  }\n}\n\ninputs = {',
+        "unit-input",
+        ("live/dev/app is not given target",),
+        "inputs =",
+        APP,
+        layout="terragrunt",
+        more=(NEEDS_MORE,),
+    ),
+    Seed(
+        "inputs of a file that is included for its values only do not count",
+        PROD_NET,
+        "  expose = true",
+        '  expose = true\n  merge_strategy = "no_merge"',
+        "unit-input",
+        ("live/prod/network is not given location",),
+        "inputs =",
+        layout="terragrunt",
+    ),
+    Seed(
+        "the module is named in the file that is included, from where the parent stands",
+        "live/common.hcl",
+        NEW,
+        'terraform {\n  source = "${get_parent_terragrunt_dir()}/../catalog//app"\n}\n',
+        "unit-input",
+        ("live/dev/app is given colour", "catalog/app"),
+        "colour",
+        APP,
+        layout="terragrunt",
+        more=(
+            (APP, APP_SOURCE, 'include "common" {\n  path = "${get_terragrunt_dir()}/../../common.hcl"\n}\n'),
+            (APP, "  name      =", '  colour    = "red"\n  name      ='),
+        ),
+    ),
+    Seed(
+        "a wrong output is read inside a call",
+        PROD_APP,
+        "dependency.network.outputs.subnet_id",
+        'coalesce("", join("/", [dependency.network.outputs.subnet]))',
+        "unit-output",
+        ("no output subnet;",),
+        "outputs.subnet]",
+        layout="terragrunt",
+        more=((PROD_APP, '"../network"\n', '"../network"\n  enabled      = true\n  skip_outputs = false\n'),),
+    ),
+    Seed(
+        "a unit depends on a module instead of a unit",
+        APP,
+        '"../network"',
+        '"../../../catalog/network"',
+        "unit-path",
+        ("live/dev/app depends on catalog/network",),
+        "config_path",
+        layout="terragrunt",
+    ),
+    Seed(
+        "a path is put together of what is known",
+        PROD_APP,
+        '"../network"',
+        'format("%s/%s/vnet", dirname(dirname(get_terragrunt_dir())), basename(dirname(get_terragrunt_dir())))',
+        "unit-path",
+        ("live/prod/app depends on live/prod/vnet",),
+        "config_path",
+        layout="terragrunt",
+    ),
+    Seed(
+        "nobody keeps the state of a module that has a provider of its own",
+        CATALOG + "main.tf",
+        'resource "azurerm',
+        ALIASED,
+        "state",
+        ("catalog/app", "no remote backend"),
+        "terraform {",
+        layout="terragrunt",
+        more=((PARENT, STATE_KEPT, ""),),
+    ),
+    Seed(
+        "a variable is read beside another module only",
+        "catalog/network/variables.tf",
+        'variable "name"',
+        SUBSCRIBED,
+        "unused",
+        ("subscription", "catalog/network"),
+        'variable "subscription"',
+        layout="terragrunt",
+        more=(
+            (CATALOG + "variables.tf", 'variable "name"', SUBSCRIBED),
+            (
+                APP,
+                "inputs = {",
+                'generate "dns" {\n  path      = "dns.tf"\n  if_exists = "overwrite"\n  contents  = "provider \\"azurerm\\" {\\n alias = \\"dns\\"\\n subscription_id = var.subscription\\n}"\n}\n\ninputs = {',
+            ),
+        ),
+    ),
 )
 
 NEAR = (
@@ -771,6 +939,32 @@ NEAR = (
                 ".gitmodules",
                 NEW,
                 '[submodule "labels"]\n\tpath = vendor/labels\n\turl = https://example.com/labels.git\n',
+            ),
+        ),
+        "workspaces",
+    ),
+    Near(
+        "no-module",
+        "a module is written for OpenTofu, and one in JSON",
+        (
+            (
+                SITE + "calls.tf",
+                NEW,
+                'module "a" {\n  source = "./modules/labels"\n}\nmodule "b" {\n  source = "./modules/names"\n}\n',
+            ),
+            (SITE + "modules/labels/main.tofu", NEW, 'output "label" {\n  value = "a"\n}\n'),
+            (SITE + "modules/names/main.tf.json", NEW, '{"output": {"name": {"value": "a"}}}\n'),
+        ),
+        "workspaces",
+    ),
+    Near(
+        "declared-twice",
+        "an override pins another version and keeps the state elsewhere",
+        (
+            (
+                SITE + "state_override.tf",
+                NEW,
+                'terraform {\n  required_providers {\n    azurerm = {\n      source  = "hashicorp/azurerm"\n      version = "~> 5.2"\n    }\n  }\n  backend "azurerm" {\n    key = "other.tfstate"\n  }\n}\n\nterraform {\n  required_version = "~> 1.10"\n}\n',
             ),
         ),
         "workspaces",
@@ -1381,6 +1575,221 @@ NEAR = (
                 'dependency "network" {\n  config_path = "../network"\n\n  mock_outputs = {\n    subnet_id = "/subscriptions/mock"\n  }\n}\n',
                 'include "common" {\n  path = "../../common/network.hcl"\n}\n',
             ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "an input of all is read by a unit and no module's variable",
+        (
+            (PARENT, "  location = local.region", '  location = local.region\n  owner    = "press"'),
+            (DEV_NET, '"press-dev"', '"${include.root.inputs.owner}-dev"'),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "an input of all may be for a unit whose parent is computed",
+        (
+            (PARENT, "  location = local.region", '  location = local.region\n  owner    = "press"'),
+            (PROD_NET, 'find_in_parent_folders("root.hcl")', '"${get_env("PARENT")}/root.hcl"'),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "a unit is skipped, one is handed a variable, and one's hook writes data",
+        (
+            NEEDS_MORE,
+            (APP, "inputs = {", "skip = true\n\ninputs = {"),
+            (
+                PROD_APP,
+                "terraform {",
+                'terraform {\n  extra_arguments "target" {\n    commands  = ["plan"]\n    arguments = ["-var", "target=/subscriptions/2"]\n  }\n',
+            ),
+            ("live/test/env.hcl", NEW, 'locals {\n  name = "test"\n}\n'),
+            (
+                "live/test/app/terragrunt.hcl",
+                NEW,
+                'include "root" {\n  path = find_in_parent_folders("root.hcl")\n}\n\nterraform {\n  source = "../../../catalog/app"\n  before_hook "data" {\n    commands = ["plan"]\n    execute  = ["sh", "-c", "make-data > more.auto.tfvars"]\n  }\n}\n\ninputs = {\n  name      = "press-test"\n  subnet_id = "/subscriptions/1"\n}\n',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "the variable is declared by files that are computed, or in the other form of generate",
+        (
+            (
+                APP,
+                "inputs = {",
+                'generate = {\n  common = {\n    path      = "common.tf"\n    if_exists = "overwrite"\n    contents  = "variable \\"owner\\" {}"\n  }\n}\n\ninputs = {\n  owner = "press"',
+            ),
+            (
+                PROD_APP,
+                "inputs = {",
+                'generate "common" {\n  path      = "common.tf"\n  if_exists = "overwrite"\n  contents  = "${file("common.tf.txt")}\\n"\n}\n\ninputs = {\n  owner = "press"',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "modules are computed, or named by two files that are included",
+        (
+            (APP, '"${get_repo_root()}/catalog//app"', '"${get_env("CATALOG", "x")}//app"'),
+            (APP, "  name      =", "  anything  = 1\n  name      ="),
+            ("live/one.hcl", NEW, 'terraform {\n  source = "../../../catalog/network"\n}\n'),
+            ("live/two.hcl", NEW, 'terraform {\n  source = "../../../catalog/app"\n}\n'),
+            (
+                PROD_APP,
+                APP_SOURCE,
+                'include "one" {\n  path = "../../one.hcl"\n}\n\ninclude "two" {\n  path = "../../two.hcl"\n}\n',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "the module is named in the file that is included, from where the unit stands or the file does",
+        (
+            ("live/one.hcl", NEW, 'terraform {\n  source = "../../../catalog//app"\n}\n'),
+            (APP, APP_SOURCE, 'include "one" {\n  path = "../../one.hcl"\n}\n'),
+            ("live/two.hcl", NEW, 'terraform {\n  source = "../catalog//app"\n}\n'),
+            (PROD_APP, APP_SOURCE, 'include "two" {\n  path = "../../two.hcl"\n}\n'),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "files that are read go round",
+        (
+            (
+                "live/one.hcl",
+                NEW,
+                'locals {\n  two = read_terragrunt_config("two.hcl")\n}\n\ninputs = local.two.inputs\n',
+            ),
+            (
+                "live/two.hcl",
+                NEW,
+                'locals {\n  one = read_terragrunt_config("one.hcl")\n}\n\ninputs = local.one.inputs\n',
+            ),
+            (DEV_NET, "inputs = {", 'inputs = merge(read_terragrunt_config("../../one.hcl").inputs, {'),
+            (DEV_NET, '"10.60.0.0/16"\n}', '"10.60.0.0/16"\n})'),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-output",
+        "which output is read is computed, or a dependency is one of many",
+        (
+            (APP, "dependency.network.outputs.subnet_id", 'dependency.network.outputs["${local.env.name}_id"]'),
+            (PROD_APP, "dependency.network.outputs.subnet_id", 'dependency.network["west"].outputs.gone'),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-path",
+        "a unit is made by a stack, one stands in a submodule that was not fetched, and one on another disk",
+        (
+            (
+                "live/test/terragrunt.stack.hcl",
+                NEW,
+                'unit "base" {\n  source = "git::https://example.com/units.git//base"\n  path   = "base"\n}\n',
+            ),
+            (".gitmodules", NEW, '[submodule "hub"]\n\tpath = hub\n\turl = https://example.com/hub.git\n'),
+            (
+                APP,
+                "inputs = {",
+                'dependencies {\n  paths = ["../../test/base", "../../../hub/network", "/srv/live/network", "${get_repo_root()}/elsewhere/network"]\n}\n\ninputs = {',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-path",
+        "units of a catalogue: one asks for values, and one is the source of a stack",
+        (
+            (
+                "catalog/units/app/terragrunt.hcl",
+                NEW,
+                'terraform {\n  source = "../../app"\n}\n\ndependency "base" {\n  config_path = "../base"\n}\n\ninputs = {\n  name = values.name\n}\n',
+            ),
+            (
+                "catalog/units/web/terragrunt.hcl",
+                NEW,
+                'terraform {\n  source = "../../gone"\n}\n\ndependency "base" {\n  config_path = "../base"\n}\n',
+            ),
+            (
+                "live/test/terragrunt.stack.hcl",
+                NEW,
+                'unit "web" {\n  source = "../../catalog/units/web"\n  path   = "web"\n}\n',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-path",
+        "what no folder above has is found in another way",
+        (
+            GIT,
+            (
+                PROD_NET,
+                'find_in_parent_folders("root.hcl")',
+                'find_in_parent_folders("company.hcl", find_in_parent_folders("root.hcl"))',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-undeclared",
+        "a parent that is computed may declare the dependency",
+        ((APP, NETWORK_NEED, 'include "needs" {\n  path = get_env("NEEDS")\n}\n'),),
+        "terragrunt",
+    ),
+    Near(
+        "no-module",
+        "a unit's module stands in a submodule that was not fetched",
+        (
+            (".gitmodules", NEW, '[submodule "modules"]\n\tpath = modules\n\turl = https://example.com/modules.git\n'),
+            (PROD_APP, "/catalog//app", "/modules//app"),
+            (APP, '"${get_repo_root()}/catalog//app"', '"../../../modules/app"'),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unused",
+        "files that are computed may read any variable",
+        (
+            (CATALOG + "variables.tf", 'variable "name"', SUBSCRIBED),
+            (
+                APP,
+                "inputs = {",
+                'generate "dns" {\n  path      = "dns.tf"\n  if_exists = "overwrite"\n  contents  = templatefile("dns.tf.txt", {})\n}\n\ninputs = {',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "state",
+        "units write the backend themselves, or say it in the other form",
+        (
+            (
+                PARENT,
+                STATE_KEPT,
+                'generate "backend" {\n  path      = "backend.tf"\n  if_exists = "overwrite"\n  contents  = "terraform {\\n  backend \\"azurerm\\" {}\\n}"\n}\n',
+            ),
+            (CATALOG + "main.tf", 'resource "azurerm', ALIASED),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "state",
+        "a parent that is computed may keep the state",
+        (
+            (APP, 'find_in_parent_folders("root.hcl")', 'get_env("PARENT")'),
+            (PROD_APP, 'find_in_parent_folders("root.hcl")', 'get_env("PARENT")'),
+            (CATALOG + "main.tf", 'resource "azurerm', ALIASED),
         ),
         "terragrunt",
     ),

@@ -22,7 +22,7 @@ UNDECLARED = Rule(
 TWICE = Rule(
     "terraform/declared-twice",
     Severity.ERROR,
-    "A variable, local, output, resource, data source, module or provider is declared twice in one folder.",
+    "A variable, local, output, resource, data source, module, provider or backend is declared twice in one folder.",
     "Terraform refuses the whole folder; two branches that each added the same variable merge without a conflict.",
     "Remove one of the two; only a file called override.tf or ending in _override.tf is merged into another.",
 )
@@ -100,6 +100,7 @@ _OF_A_CALL = {"source", "version", "providers", "count", "for_each", "depends_on
 # `check` has data sources of its own; the others name what is gone or not yet there.
 _ADDRESSES = {"moved", "removed", "import", "check"}
 _ONCE = ("variable", "output", "resource", "data", "ephemeral", "module", "provider")
+_ONCE_IN_ALL = ("required_providers", "backend", "cloud")
 
 
 def check(tree: Tree) -> Iterator[Finding]:
@@ -203,18 +204,22 @@ def _unused(tree: Tree, folder: Folder) -> Iterator[Finding]:
 
 def _twice(folder: Folder) -> Iterator[Finding]:
     declared: dict[tuple[str, ...], str] = {}
-    written = [each for each in folder.items if not each.is_override]
-    for item in written:
-        named: list[tuple[tuple[str, ...], str]]
-        if item.block.kind == "locals":
-            named = [(("local", name), item.at(each.line)) for name, each in item.block.attributes.items()]
-        else:
-            named = [(item.thing, item.place)] if item.block.kind in _ONCE else []
-        for thing, place in named:
+    for item in (each for each in folder.items if not each.is_override):
+        for thing, place in _things(item):
             if thing in declared:
-                what = f"{' '.join((thing[0], '.'.join(thing[1:])))} is declared here and at {declared[thing]}."
+                what = f"{' '.join((thing[0], '.'.join(thing[1:]))).strip()} is declared here and at {declared[thing]}."
                 yield TWICE.at(place, what)
             declared.setdefault(thing, place)
+
+
+def _things(item: Item) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What a block declares that may be declared once, each with its place."""
+    if item.block.kind == "locals":
+        yield from ((("local", name), item.at(each.line)) for name, each in item.block.attributes.items())
+    elif item.block.kind == "terraform":
+        yield from (((each.kind,), item.at(each.line)) for each in item.block.blocks if each.kind in _ONCE_IN_ALL)
+    elif item.block.kind in _ONCE:
+        yield item.thing, item.place
 
 
 # ---- module calls

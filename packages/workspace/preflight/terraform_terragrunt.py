@@ -151,8 +151,6 @@ def _read(config: Config, word: str) -> Iterator[tuple[Attribute, Reference]]:
 
 
 def _undeclared(units: Units, config: Config) -> Iterator[Finding]:
-    if config.folder in units.templates:
-        return
     for word, names in _declared(units, config).items():
         for attribute, reference in _read(config, word) if names is not None else ():
             if reference.path[1] not in (names or ()):

@@ -290,9 +290,12 @@ class Tree:
         return not self.folders or any(name in self.text(each) for each in self.checkout.matching("*.hcl"))
 
     def _json_folders(self) -> Iterator[str]:
-        """Folders of which a part is written in JSON, so that what seems missing may stand there."""
+        """Folders of which a part is written in JSON or for OpenTofu, so that what seems missing may stand there."""
         for file in self.checkout.matching("*.tf.json"):
             self._values(file)
+            yield posixpath.dirname(file)
+        # OpenTofu's own files are not read.
+        for file in self.checkout.matching("*.tofu", "*.tofu.json"):
             yield posixpath.dirname(file)
 
     def _values(self, file: str) -> Mapping[str, Any] | None:

@@ -22,7 +22,6 @@ from workspace.preflight.terraform_values import UNKNOWN, Scope, call_name, key,
 UNIT = "terragrunt.hcl"
 # Where absolute paths begin; no file is called so.
 _TOP = "/:checkout:"
-_REMOTE = re.compile(r"::|://|^[\w.-]+@|^(github|bitbucket)\.|^tfr:|^~")
 _MADE = ("variable", "output", "locals", "resource", "data", "module")
 _FILES = ("required_var_files", "optional_var_files", "env_vars")
 
@@ -221,7 +220,7 @@ class Units:
         if config is not unit.own and len(sources) > 1:
             return None
         text = value(attribute.expression, config.scope)
-        if not isinstance(text, str) or _REMOTE.search(text) or not text.startswith((".", _TOP)):
+        if not isinstance(text, str) or not text.startswith((".", _TOP)):
             return None
         bases = tuple(dict.fromkeys((unit.folder, config.folder)))
         places = [self._inside(re.sub(r"(?<=.)//+", "/", text.partition("?")[0]), base) for base in bases]
@@ -343,7 +342,7 @@ class Units:
             path = posixpath.normpath(text)
             inner = path.removeprefix(_TOP).strip("/") if path.startswith(_TOP) else None
             return inner if inner is None or inner.partition("/")[0] in self._folders | self._files | {""} else None
-        if text.startswith(("/", "~")) or _REMOTE.search(text):
+        if text.startswith("/"):
             return None
         path = posixpath.normpath(posixpath.join(base, text))
         return None if path == ".." or path.startswith("../") else "" if path == "." else path
@@ -471,9 +470,8 @@ def _given(tree: Expression, scope: Scope) -> Given:
     if tree.data == "function_call" and call_name(tree) == "merge":
         given = parts(parts(tree)[1]) if len(parts(tree)) > 1 else []
         every = [_given(each, scope) for each in given]
-        spread = any(isinstance(each, Token) and each == "..." for each in tree.scan_values(lambda _: True))
         names = {name: line for each in every for name, line in each.names.items()}
-        return Given(names, not spread and all(each.is_whole for each in every))
+        return Given(names, all(each.is_whole for each in every))
     found = value(tree, scope)
     if isinstance(found, dict):
         return Given({str(name): getattr(tree.meta, "line", 0) for name in found}, True)
