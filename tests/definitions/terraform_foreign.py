@@ -816,6 +816,28 @@ SEEDS = (
             ),
         ),
     ),
+    Seed(
+        "a path names the unit's file, and the output is wrong",
+        APP,
+        '"../network"',
+        '"../network/terragrunt.hcl"',
+        "unit-output",
+        ("no output subnet;",),
+        "outputs.subnet",
+        layout="terragrunt",
+        more=((APP, "outputs.subnet_id", "outputs.subnet"),),
+    ),
+    Seed(
+        "a value to fall back to has an old name",
+        DEV_NET,
+        "inputs = {",
+        'inputs = merge(read_terragrunt_config("none.hcl", { inputs = { networks = [] } }).inputs, {',
+        "unit-input",
+        ("live/dev/network is given networks",),
+        "none.hcl",
+        layout="terragrunt",
+        more=((DEV_NET, '"10.60.0.0/16"\n}', '"10.60.0.0/16"\n})'),),
+    ),
 )
 
 NEAR = (
@@ -1790,6 +1812,48 @@ NEAR = (
             (APP, 'find_in_parent_folders("root.hcl")', 'get_env("PARENT")'),
             (PROD_APP, 'find_in_parent_folders("root.hcl")', 'get_env("PARENT")'),
             (CATALOG + "main.tf", 'resource "azurerm', ALIASED),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "a file beside the unit declares the variable",
+        (
+            (APP, "  name      =", '  colour    = "red"\n  name      ='),
+            (
+                "live/dev/app/colour.tf",
+                NEW,
+                'variable "colour" {\n  type = string\n  description = "Its colour."\n}\n\noutput "colour" {\n  value = var.colour\n  description = "Its colour."\n}\n',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-input",
+        "a parent that is computed may name the module, and arguments that are computed may hand over data",
+        (
+            (
+                "live/dev/extra/terragrunt.hcl",
+                NEW,
+                'include "root" {\n  path = get_env("PARENT")\n}\n\ninputs = {\n  colour = "red"\n}\n',
+            ),
+            ("live/dev/extra/main.tf", NEW, 'output "nothing" {\n  value = 1\n  description = "Nothing."\n}\n'),
+            NEEDS_MORE,
+            (APP, "inputs = {", 'inputs = {\n  target = "/subscriptions/1"'),
+            (
+                PROD_APP,
+                "terraform {",
+                'terraform {\n  extra_arguments "more" {\n    commands  = ["plan"]\n    arguments = local.env.arguments\n  }\n',
+            ),
+        ),
+        "terragrunt",
+    ),
+    Near(
+        "unit-path",
+        "a parent that is called as a unit is has paths for its units",
+        (
+            ("live/terragrunt.hcl", NEW, 'dependency "network" {\n  config_path = "../network"\n}\n'),
+            (APP, NETWORK_NEED, 'include "needs" {\n  path = find_in_parent_folders()\n}\n'),
         ),
         "terragrunt",
     ),
