@@ -147,7 +147,7 @@ def _undeclared(tree: Tree, folder: Folder) -> Iterator[Finding]:
 
 
 def _called(reference: Reference) -> str:
-    return ".".join(reference.path[: 3 if reference.path[0] == "data" else 2])
+    return ".".join(reference.path[: 3 if reference.path[0] in ("data", "ephemeral") else 2])
 
 
 def _where(folder: Folder) -> str:
@@ -159,13 +159,9 @@ def _is_declared(folder: Folder, path: tuple[str, ...]) -> bool:
         return path[1] in folder.variables
     if path[0] == "local":
         return path[1] in folder.locals
-    if path[0] == "data":
-        return any(each.address == ".".join(path[1:3]) for each in folder.all("data"))
-    if path[0] == "module":
-        return False
-    return ".".join(path[:2]) in folder.resources or any(
-        each.address == ".".join(path[:2]) for each in folder.all("ephemeral")
-    )
+    if path[0] in ("data", "ephemeral"):
+        return any(each.address == ".".join(path[1:3]) for each in folder.all(path[0]))
+    return path[0] != "module" and ".".join(path[:2]) in folder.resources
 
 
 def _output(tree: Tree, folder: Folder, reference: Reference, place: str) -> Iterator[Finding]:

@@ -56,7 +56,6 @@ _SECRET_VALUE = re.compile(
 _REFERS = re.compile(
     r"@Microsoft\.KeyVault\(|https://[\w-]+\.vault\.azure\.net/|/subscriptions/|arn:|projects/[^/]+/secrets/|<[^<>]+>$"
 )
-_NO_SECRETS = {"secret_name", "token_issuer", "description", "error_message"}
 
 
 def check(tree: Tree) -> Iterator[Finding]:
@@ -101,8 +100,7 @@ def _is_written_out(name: str, attribute: Attribute) -> bool:
 
 
 def _is_secret_name(name: str, value: str) -> bool:
-    is_named = name not in _NO_SECRETS and bool(_SECRET_NAME.search(name))
-    return is_named and " " not in value and not _REFERS.match(value)
+    return bool(_SECRET_NAME.search(name)) and " " not in value and not _REFERS.match(value)
 
 
 def _in_data(tree: Tree, file: str, environment: str, values: Mapping[str, Any]) -> Iterator[Finding]:
@@ -172,6 +170,8 @@ def _is_secret(tree: Tree, folder: Folder, reference: Reference, tainted: set[st
         module = tree.folders.get(folder.called(folder.calls[name]) or "") if name in folder.calls else None
         outputs = [module.outputs[each] for each in steps[:2] if each in module.outputs] if module else []
         return any(_is_sensitive(each.block) for each in outputs)
+    if base == "data":
+        return bool(secrets(name, "data") & set(steps))
     return ".".join((base, name)) in folder.resources and bool(secrets(base) & set(steps))
 
 
