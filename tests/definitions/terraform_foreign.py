@@ -2155,4 +2155,16 @@ NEAR = (
         ),
         "vars",
     ),
+    Near(
+        "state",
+        "a module that is called has a provider of its own, and its caller keeps the state",
+        (
+            (
+                NET + "main.tf",
+                'resource "azurerm_resource_group"',
+                'provider "azurerm" {\n  features {}\n}\n\nresource "azurerm_resource_group"',
+            ),
+        ),
+        "folders",
+    ),
 )
