@@ -993,6 +993,16 @@ SEEDS = (
         "ephemeral.",
         layout="workspaces",
     ),
+    Seed(
+        "a map of settings holds a password",
+        SITE + "settings.tf",
+        NEW,
+        'resource "terraform_data" "settings" {\n  input = {\n    user     = "reader"\n    password = "winter-of-books"\n  }\n}\n',
+        "secret-in-clear",
+        ("password is written out",),
+        "winter-of-books",
+        layout="workspaces",
+    ),
 )
 
 NEAR = (
@@ -2166,5 +2176,29 @@ NEAR = (
             ),
         ),
         "folders",
+    ),
+    Near(
+        "secret-in-clear",
+        "a map names the secrets that are read",
+        (
+            (
+                SITE + "settings.tf",
+                NEW,
+                'resource "terraform_data" "settings" {\n  input = {\n    web = { secret = "pull-secret", token = "api-token" }\n  }\n}\n',
+            ),
+        ),
+        "workspaces",
+    ),
+    Near(
+        "secret-in-clear",
+        "a password is a mock that no apply reads",
+        (
+            (
+                APP,
+                '    subnet_id = "/subscriptions/mock"',
+                '    subnet_id = "/subscriptions/mock"\n    password  = "mock"',
+            ),
+        ),
+        "terragrunt",
     ),
 )
