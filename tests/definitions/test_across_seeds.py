@@ -946,6 +946,40 @@ GRAPH = (
         ("live/a/terragrunt.hcl", "config_path"),
     ),
     Seed(
+        "a unit waits for one that waits for it by a file they include",
+        "graph/cycle",
+        (
+            ("live/root.hcl", NEW, 'locals {\n  base = "base"\n}\n'),
+            (
+                "live/common/needs.hcl",
+                NEW,
+                'dependency "base" {\n  config_path = "${dirname(find_in_parent_folders("root.hcl"))}/base"\n}\n',
+            ),
+            ("live/app/terragrunt.hcl", NEW, 'include "needs" {\n  path = "../common/needs.hcl"\n}\n'),
+            (
+                "live/base/terragrunt.hcl",
+                NEW,
+                'locals {\n  place = read_terragrunt_config("place.hcl").locals.place\n}\ndependencies {\n  paths = ["../${local.place}"]\n}\n',
+            ),
+            ("live/base/place.hcl", NEW, 'locals {\n  place = "app"\n}\n'),
+        ),
+        ("live/common/needs.hcl", "config_path"),
+    ),
+    Seed(
+        "a unit replaces the need that would go round",
+        "",
+        (
+            ("live/needs.hcl", NEW, 'dependency "base" {\n  config_path = "../base"\n}\n'),
+            (
+                "live/app/terragrunt.hcl",
+                NEW,
+                'include "needs" {\n  path = "../needs.hcl"\n}\ndependency "base" {\n  config_path = "../other"\n}\n',
+            ),
+            ("live/base/terragrunt.hcl", NEW, 'dependencies {\n  paths = ["../app"]\n}\n'),
+            ("live/other/terragrunt.hcl", NEW, "inputs = {}\n"),
+        ),
+    ),
+    Seed(
         "one stack gives two others", "", ((WIRING, END, "| logs | group | base | b |\n| logs | more | names | c |\n"),)
     ),
     Seed(

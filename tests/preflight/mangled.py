@@ -43,6 +43,45 @@ output "id" { value = azurerm_virtual_network.this.id }
 """,
     "infra/terraform/roots/web/dev.tfvars": 'names = { web = { size = "small" } }\n',
     "infra/terraform/roots/web/prod.tfvars.json": '{"names": {"web": {"size": "large"}}}\n',
+    "live/root.hcl": """
+locals {
+  place = read_terragrunt_config(find_in_parent_folders("place.hcl"))
+}
+remote_state {
+  backend = "azurerm"
+  config  = { key = "${path_relative_to_include()}/terraform.tfstate" }
+}
+generate "provider" {
+  path      = "provider.tf"
+  if_exists = "overwrite"
+  contents  = <<-EOF
+    provider "azurerm" {
+      features {}
+    }
+  EOF
+}
+inputs = { name = "net-${local.place.locals.name}" }
+""",
+    "live/place.hcl": 'locals {\n  name = "dev"\n}\n',
+    "live/net/terragrunt.hcl": """
+include "root" {
+  path = find_in_parent_folders("root.hcl")
+}
+terraform {
+  source = "${get_terragrunt_dir()}/../../infra//terraform/modules/net"
+}
+""",
+    "live/web/terragrunt.hcl": """
+include "root" {
+  path   = find_in_parent_folders("root.hcl")
+  expose = true
+}
+dependency "net" {
+  config_path  = "../net"
+  mock_outputs = { id = "mock" }
+}
+inputs = merge(include.root.inputs, { id = dependency.net.outputs.id })
+""",
     "infra/kubernetes/base/web/kustomization.yaml": """
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization

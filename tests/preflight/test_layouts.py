@@ -24,6 +24,12 @@ resource "azurerm_virtual_network" "this" {
         ("stacks/network", "stacks/network/{}.tfvars", ["dev", "prod"]),
         ("stacks/network", "environments/{}/network.tfvars.json", ["dev", "prod"]),
         ("stacks/network", "environments/{}/network.tfvars.json", ["customer-a", "customer-b"]),
+        ("iac", "iac/vars/{}.tfvars", ["dev", "prod"]),
+        ("iac", "iac/vars/{}.tfvars", ["customer-a", "customer-b"]),
+        ("iac", "iac/customers/{}/values.tfvars", ["customer-a", "customer-b"]),
+        ("iac", "iac/environments/{}/main.tfvars", ["dev", "prod"]),
+        ("iac", "config/{}.tfvars", ["dev", "customer-b"]),
+        ("", "environments/{}/terraform.tfvars", ["dev", "prod"]),
         ("live/{}/network", "live/{}/network/terraform.tfvars", ["dev", "prod"]),
         ("live/{}/west/network", "live/{}/west/network/terraform.tfvars", ["staging", "prod"]),
     ],
@@ -54,3 +60,26 @@ def test_a_root_without_data_is_of_the_environment_that_its_folder_names(tmp_pat
         place.write_text(ROOT.replace("[var.range]", '["10.0.0.0/16"]').replace('variable "range" {}\n', ""))
     found = [each for each in terraform.check(Checkout(tmp_path)).findings if "overlap" in each.what]
     assert len(found) == 1
+
+
+def test_workspaces_are_the_environments_that_maps_of_a_root_speak_of(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    ranges = 'locals {\n  ranges = {\n    dev  = "10.0.0.0/16"\n    prod = "10.0.0.0/17"\n  }\n}\n'
+    asked = ROOT.replace("[var.range]", "[lookup(local.ranges, terraform.workspace)]").replace(
+        'variable "range" {}\n', ""
+    )
+    (tmp_path / "site/main.tf").write_text(ranges + asked)
+    tree = Tree(Checkout(tmp_path))
+    assert [each.environment for each in tree.instances] == ["dev", "prod"]
+    assert [each.get("address_space") for each in tree.instances] == [["10.0.0.0/16"], ["10.0.0.0/17"]]
+    found = [each for each in terraform.check(Checkout(tmp_path)).findings if "overlap" in each.what]
+    assert len(found) == 1
+
+
+def test_what_every_environment_shares_is_below_what_each_says(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/main.tf").write_text(ROOT)
+    for name, range_ in (("all.auto.tfvars", "10.0.0.0/16"), ("dev.tfvars", "10.1.0.0/16"), ("prod.tfvars", "")):
+        (tmp_path / "site" / name).write_text(f'range = "{range_}"\n' if range_ else "")
+    told = {each.environment: each.get("address_space") for each in Tree(Checkout(tmp_path)).instances}
+    assert told == {"dev": ["10.1.0.0/16"], "prod": ["10.0.0.0/16"]}

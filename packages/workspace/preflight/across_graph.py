@@ -2,20 +2,21 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from lark import Token
 
+from workspace.preflight import shared
 from workspace.preflight.across_environments import of_file, of_path
 from workspace.preflight.across_inventory import Call, Inventory
 from workspace.preflight.across_kinds import GROUP
 from workspace.preflight.across_trees import Trees
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.kubernetes_yaml import mapping
-from workspace.preflight.terraform_read import Attribute, Block, Unreadable, literal
+from workspace.preflight.terraform_read import Attribute, Unreadable
 from workspace.preflight.terraform_read import read as read_hcl
-from workspace.preflight.terraform_read import trees as trees_of
 from workspace.preflight.terraform_tree import Folder, Tree
+from workspace.preflight.terraform_units import UNIT, Units
 
 CYCLE = Rule(
     "graph/cycle",
@@ -72,8 +73,8 @@ Edges = dict[str, dict[str, str]]
 
 def check(trees: Trees) -> Iterator[Finding]:
     """What is wrong with needs."""
-    units, broken = _units(trees)
-    yield from broken
+    units: Units = shared.once(trees.checkout, Units)
+    yield from _broken(units)
     for name, edges in (("stacks", _stacks(trees, units)), *_wired(trees), *_modules(trees.terraform)):
         yield from _circles(name, edges)
     yield from _other_environments(trees.inventory)
@@ -86,41 +87,14 @@ def check(trees: Trees) -> Iterator[Finding]:
 # ---- circles
 
 
-def _units(trees: Trees) -> tuple[Mapping[str, tuple[str, Block]], list[Finding]]:
-    """Terragrunt's units by folder: file and content; and those that cannot be read."""
-    found, broken = {}, []
-    for file in trees.checkout.matching("terragrunt.hcl", "*/terragrunt.hcl"):
+def _broken(units: Units) -> Iterator[Finding]:
+    """Terragrunt's units that cannot be read."""
+    for file in units.checkout.matching(UNIT, f"*/{UNIT}"):
         try:
-            found[posixpath.dirname(file)] = (file, read_hcl(trees.checkout.found(file)))
+            read_hcl(units.checkout.found(file))
         except Unreadable as error:
             place = f"{file}:{error.line}" if error.line else file
-            broken.append(UNREADABLE.at(place, f"{file} cannot be read: {error}."))
-    return found, broken
-
-
-def _dependencies(folder: str, file: str, unit: Block) -> Iterator[tuple[str, str]]:
-    """The folders that a unit depends on, each with its place."""
-    for block in unit.blocks:
-        path = block.attributes.get("config_path") if block.kind == "dependency" else None
-        target = _target(folder, path) if path else None
-        if path and target:
-            yield target, f"{file}:{path.line}"
-        listed = block.attributes.get("paths") if block.kind == "dependencies" else None
-        for text in _pieces(listed) if listed else ():
-            yield posixpath.normpath(posixpath.join(folder, text)), f"{file}:{listed.line if listed else 1}"
-
-
-def _target(folder: str, path: Attribute) -> str | None:
-    """The folder that a path means, from its unit's folder or the repository's; None when it is computed otherwise."""
-    written = literal(path.expression)
-    if written is not None:
-        return posixpath.normpath(posixpath.join(folder, written))
-    called = {str(trees_of(each)[0].children[0]) for each in path.expression.find_data("function_call")}
-    start = {"get_repo_root": "", "get_terragrunt_dir": folder}.get(called.pop()) if len(called) == 1 else None
-    pieces = _pieces(path)
-    if start is None or path.references or len(pieces) != 1 or not pieces[0].startswith("/"):
-        return None
-    return posixpath.normpath(posixpath.join(start, pieces[0][1:]))
+            yield UNREADABLE.at(place, f"{file} cannot be read: {error}.")
 
 
 def _pieces(attribute: Attribute) -> list[str]:
@@ -129,12 +103,13 @@ def _pieces(attribute: Attribute) -> list[str]:
     return [str(each) for each in parts if isinstance(each, Token)]
 
 
-def _stacks(trees: Trees, units: Mapping[str, tuple[str, Block]]) -> Edges:
+def _stacks(trees: Trees, units: Units) -> Edges:
     """Which stack waits for which, by Terragrunt or by the state it reads."""
     edges: Edges = {}
-    for folder, (file, unit) in units.items():
-        for target, place in _dependencies(folder, file, unit):
-            edges.setdefault(folder, {})[target] = place
+    for folder, unit in units.all.items():
+        for each in unit.dependencies:
+            if each.folder is not None:
+                edges.setdefault(folder, {})[each.folder] = each.place
     roots = trees.terraform.roots
     keys = {
         key: path
@@ -225,13 +200,13 @@ def _other_environments(inventory: Inventory) -> Iterator[Finding]:
             yield OTHER.at(each.said.place, what, own)
 
 
-def _other_units(units: Mapping[str, tuple[str, Block]]) -> Iterator[Finding]:
-    for folder, (file, unit) in units.items():
+def _other_units(units: Units) -> Iterator[Finding]:
+    for folder, unit in units.all.items():
         own = of_path(folder)
-        for target, place in _dependencies(folder, file, unit):
-            other = of_path(target)
+        for each in unit.dependencies:
+            other = of_path(each.folder or "")
             if own and other and other != own:
-                yield OTHER.at(place, f"{own} needs {target}, a stack of {other}.", own)
+                yield OTHER.at(each.place, f"{own} needs {each.folder}, a stack of {other}.", own)
 
 
 def _other_states(tree: Tree) -> Iterator[Finding]:
@@ -293,7 +268,7 @@ def _is_private(trees: Trees, host: str) -> bool:
 # ---- modules
 
 
-def _unused(trees: Trees, units: Mapping[str, tuple[str, Block]]) -> Iterator[Finding]:
+def _unused(trees: Trees, units: Units) -> Iterator[Finding]:
     tree = trees.terraform
     if not tree.roots:
         return
@@ -305,12 +280,12 @@ def _unused(trees: Trees, units: Mapping[str, tuple[str, Block]]) -> Iterator[Fi
         yield MODULE.at(folder.items[0].file, f"Nothing calls the module {path}.")
 
 
-def _is_named(trees: Trees, units: Mapping[str, tuple[str, Block]], path: str) -> bool:
+def _is_named(trees: Trees, units: Units, path: str) -> bool:
     """True when a unit stands in the module's folder, or a unit's or call's address ends in it."""
-    if any(unit == path or unit.startswith(f"{path}/") for unit in units):
+    if any(unit == path or unit.startswith(f"{path}/") for unit in units.all):
         return True
     ending = re.compile(rf"(^|/){re.escape(posixpath.basename(path))}(\?|$)")
     blocks = [call.block for folder in trees.terraform.folders.values() for call in folder.calls.values()]
-    blocks += [block for _, unit in units.values() for block in unit.walk()]
+    blocks += [block for config in units.configs for block in config.block.walk()]
     texts = (text for block in blocks if "source" in block.attributes for text in _pieces(block.attributes["source"]))
     return any(ending.search(text) for text in texts)

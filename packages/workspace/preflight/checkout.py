@@ -17,6 +17,7 @@ _NOT_OURS = frozenset(
         ".scanners",
         "node_modules",
         ".terraform",
+        ".terragrunt-cache",
         "__pycache__",
         ".mypy_cache",
         ".ruff_cache",

@@ -7,11 +7,13 @@ from workspace.preflight import (
     terraform_references,
     terraform_safety,
     terraform_schema,
+    terraform_terragrunt,
 )
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Checked, Report, Rule, Severity
 from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_tree import Tree
+from workspace.preflight.terraform_units import Units
 
 UNREADABLE = Rule(
     "terraform/unreadable",
@@ -20,7 +22,14 @@ UNREADABLE = Rule(
     "About 14 fixes were for syntax, merge markers among them; everything in the folder is unknown until it is mended.",
     "Correct the file at the line named.",
 )
-_FAMILIES = (terraform_references, terraform_schema, terraform_environments, terraform_safety, terraform_azure)
+_FAMILIES = (
+    terraform_references,
+    terraform_schema,
+    terraform_environments,
+    terraform_safety,
+    terraform_azure,
+    terraform_terragrunt,
+)
 RULES: tuple[Rule, ...] = (UNREADABLE, *(rule for family in _FAMILIES for rule in family.RULES))
 
 
@@ -39,10 +48,13 @@ def _checked(tree: Tree) -> tuple[Checked, ...]:
     resources = sum(len(folder.all("resource")) + len(folder.all("data")) for folder in tree.folders.values())
     judged = len(list(terraform_schema.judged(tree)))
     written = len(tree.checkout.matching("*.tf.json"))
+    units = len(shared.once(tree.checkout, Units).all)
+    in_units = (Checked("Terragrunt units", units, "python-hcl2"),) if units else ()
     in_json = (Checked("Terraform files in JSON, read for their syntax alone", written),) if written else ()
     return (
         Checked("Terraform and data files", tree.files, "python-hcl2"),
         *in_json,
+        *in_units,
         Checked("resources and data sources against the plugin's schema", judged, "azurerm 5.2 schema"),
         Checked("resources and data sources that the schema does not hold", resources - judged),
         Checked("Terraform roots in an environment", len({(each.root, each.environment) for each in tree.instances})),

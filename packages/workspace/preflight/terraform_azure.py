@@ -100,15 +100,22 @@ def told(tree: Tree, instance: Instance, value: Any, *path: str) -> str:
         line = attribute.line
     if attribute and instance.data:
         names = {step for each in references(attribute.expression) for step in each.path[1:]}
-        lines = tree.checkout.text(instance.data.file).splitlines()
         wanted = str(value).lower() if isinstance(value, bool) else str(value)
-        saying = [number for number, each in enumerate(lines, 1) if wanted in each and ("=" in each or ":" in each)]
-        named = [number for number in saying if any(name in lines[number - 1] for name in names)]
-        partly = [number for number, each in enumerate(lines, 1) if any(f'"{name}"' in each for name in names)]
-        for found in (named, saying, partly):
-            if found and any(name in instance.data.values for name in names | set(instance.data.values)):
-                return f"{instance.data.file}:{found[0]}"
+        said = [_said(tree, file, wanted, names) for file in instance.data.read if instance.data.values]
+        places = next((found for kind in zip(*said, strict=True) for found in kind if found), "")
+        if places:
+            return places
     return instance.item.at(line)
+
+
+def _said(tree: Tree, file: str, wanted: str, names: set[str]) -> tuple[str, str, str]:
+    """Where a data file says a value under one of the names, says it at all, and has one of the names; or nothing."""
+    lines = tree.checkout.text(file).splitlines()
+    saying = [number for number, each in enumerate(lines, 1) if wanted in each and ("=" in each or ":" in each)]
+    named = [number for number in saying if any(name in lines[number - 1] for name in names)]
+    partly = [number for number, each in enumerate(lines, 1) if any(f'"{name}"' in each for name in names)]
+    first, second, third = (f"{file}:{each[0]}" if each else "" for each in (named, saying, partly))
+    return first, second, third
 
 
 # ---- names
@@ -304,6 +311,9 @@ def _metrics(tree: Tree, instance: Instance) -> Iterator[Finding]:
         for block, scope in instance.inner(kind):
             space, name = valued(block, "metric_namespace", scope), valued(block, "metric_name", scope)
             known = METRICS.get(space) if isinstance(space, str) else None
+            # A metric that is told of only once something runs: Azure is asked not to look for it.
+            if valued(block, "skip_metric_validation", scope) is True:
+                continue
             if known and isinstance(name, str) and name not in known:
                 what = f"{_called(instance)} watches {name}, which {space} does not have."
                 place = _written(tree, instance, name, block.attributes["metric_name"].line)

@@ -5,9 +5,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from workspace.preflight import shared
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.guard import attempted
-from workspace.preflight.terraform_tree import Data, Folder, Item, Tree
+from workspace.preflight.terraform_data import Data
+from workspace.preflight.terraform_tree import Folder, Item, Tree
+from workspace.preflight.terraform_units import Units
 
 DATA_UNDECLARED = Rule(
     "terraform/data-undeclared",
@@ -57,6 +60,21 @@ _WIRED = re.compile(r"^\|\s*([\w/-]+)\s*\|\s*([\w.-]+)\s*\|\s*([\w/-]+)\s*\|\s*(
 _HEADER = re.compile(r"^\|\s*stack\s*\|\s*variable\s*\|\s*from stack\s*\|\s*output\s*\|\s*$", re.MULTILINE)
 
 
+# What says where a state lies, the name of the state first.
+_KEYS = {
+    "azurerm": ("key", "storage_account_name", "container_name"),
+    "s3": ("key", "bucket"),
+    "gcs": ("prefix", "bucket"),
+    "consul": ("path", "address"),
+    "http": ("address",),
+    "pg": ("schema_name", "conn_str"),
+}
+_SWITCHED = re.compile(r"workspace\s+(select|new)\b|TF_WORKSPACE|-backend-config[= ]+[\"']?key=")
+_SCRIPTS = ("*.sh", "*.ps1", "*.yml", "*.yaml", "*Makefile", "*justfile", "*.mk")
+# Roots that show a module or test it; nobody keeps what they make.
+_SHOWN = re.compile(r"(^|/)(examples?|tests?|fixtures|samples?)(/|$)")
+
+
 def check(tree: Tree) -> Iterator[Finding]:
     """What is wrong with data, states and copies, root by root."""
     for file in tree.homeless:
@@ -72,7 +90,7 @@ def check(tree: Tree) -> Iterator[Finding]:
 
 
 def _undeclared(tree: Tree, root: Folder) -> Iterator[Finding]:
-    for data in tree.data_of(root.path):
+    for data in (each for each in tree.said if each.root == root.path):
         for name in data.values:
             if name not in root.variables:
                 what = f"{name} is set for {root.path}, which declares no such variable."
@@ -175,6 +193,8 @@ def _from_nowhere(tree: Tree, root: Folder, wired: set[str]) -> Iterator[Finding
 
 def _local_state(tree: Tree, root: Folder) -> Iterator[Finding]:
     kinds = [block.labels[0] for _, block in root.settings("backend") if block.labels]
+    if _SHOWN.search(root.path) or root.path in shared.once(tree.checkout, Units).kept:
+        return
     if (not kinds and not any(root.settings("cloud"))) or kinds == ["local"]:
         place = next((item.place for item in root.all("terraform")), root.items[0].place if root.items else root.path)
         yield STATE.at(
@@ -186,19 +206,27 @@ def _shared_keys(tree: Tree) -> Iterator[Finding]:
     keys: dict[tuple[str, ...], list[tuple[str, str]]] = defaultdict(list)
     for path, root in tree.roots.items():
         for item, block in root.settings("backend"):
-            key = block.literal("key")
+            first, *others = _KEYS.get(block.name, ("key",))
+            key = block.literal(first)
             if key is None:
                 continue
-            place = item.at(block.attributes["key"].line)
-            keys[(key, *(block.literal(each) or "" for each in ("storage_account_name", "container_name")))].append(
-                (path, place)
-            )
+            place = item.at(block.attributes[first].line)
+            keys[(block.name, key, *(block.literal(each) or "" for each in others))].append((path, place))
             environments = [data.environment for data in tree.data_of(path)]
-            if len(environments) > 1:
+            if len(environments) > 1 and not _has_workspaces(tree, root):
                 yield STATE.at(place, f"{path} writes {key} for all of {', '.join(environments)}.", *environments)
-    for (key, *_), users in keys.items():
+    for (_, key, *_), users in keys.items():
         for path, place in users[1:]:
             yield STATE.at(place, f"{path} keeps its state under {key}, and so does {users[0][0]}.")
+
+
+def _has_workspaces(tree: Tree, root: Folder) -> bool:
+    """Whether each environment has a state of its own behind the one key, or another key when it is initialised."""
+    blocks = [block for item in root.items for block in item.block.walk()]
+    read = (each.path for block in blocks for attribute in block.attributes.values() for each in attribute.references)
+    if ("terraform", "workspace") in read:
+        return True
+    return any(_SWITCHED.search(tree.checkout.found(file)) for file in tree.checkout.matching(*_SCRIPTS))
 
 
 # ---- copies
@@ -241,5 +269,13 @@ def _lookups(tree: Tree) -> Iterator[Finding]:
             type_ = item.block.labels[0]
             if type_ == "terraform_remote_state":
                 yield OTHER_STATE.at(item.place, f"data.{item.address} reads the state of another stack.")
-            elif makers.get(type_, folder.path) != folder.path:
+            elif makers.get(type_, folder.path) != folder.path and not _is_foreign(tree, item):
                 yield OTHER_STATE.at(item.place, f"data.{item.address} looks up what {makers[type_]} makes.")
+
+
+def _is_foreign(tree: Tree, item: Item) -> bool:
+    """Whether a lookup is sure to find something that nobody here makes: all names are known, and none is the same."""
+    asked = [each.get("name") for each in tree.lookups if each.item is item]
+    made = [each.get("name") for each in tree.instances if each.type == item.block.labels[0]]
+    known = bool(asked and made) and all(isinstance(each, str) for each in (*asked, *made))
+    return known and not {each.lower() for each in asked} & {each.lower() for each in made}

@@ -374,11 +374,11 @@ def arguments(kind: str, type_: str) -> Mapping[str, Any] | None:
 
 
 @lru_cache(maxsize=512)
-def secrets(type_: str) -> frozenset[str]:
-    """The attributes of a resource type that the plugin marks as sensitive."""
+def secrets(type_: str, kind: str = "resource") -> frozenset[str]:
+    """The attributes of a type of `resource` or `data` that the plugin marks as sensitive."""
     if type_ == "random_password":
         return frozenset({"result", "bcrypt_hash"})
-    schema = arguments("resource", type_)
+    schema = arguments(kind, type_)
     return frozenset(_sensitive(schema)) if schema else frozenset()
 
 

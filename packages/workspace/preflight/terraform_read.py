@@ -1,5 +1,6 @@
 """Terraform files as blocks, arguments and references, each with its line; nothing is evaluated here."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -21,6 +22,9 @@ else:
 _CHAINS = {"get_attr_expr_term", "index_expr_term", "attr_splat_expr_term", "full_splat_expr_term"}
 _FOR = {"for_tuple_expr", "for_object_expr"}
 _DEEPEST = 300
+_OPENED = re.compile(r"[$%]{1,2}\{")
+_LOOP = re.compile(r"for\s+(\w+)(?:\s*,\s*(\w+))?\s+in\s+")
+_ASKED = re.compile(r"if\s+")
 # Arguments whose words are no values: addresses of plugins, names of the resource's own arguments.
 _NO_VALUES = {"ignore_changes", "provider", "providers", "type"}
 
@@ -230,13 +234,30 @@ def _step(step: Expression) -> tuple[list[str], list[Expression]]:
 
 
 def _in_heredoc(text: str, line: int, bound: frozenset[str]) -> Iterator[Reference]:
-    # The parser keeps a heredoc as one word; what stands in its `${…}` is read one by one.
-    for number, row in enumerate(text.splitlines()):
-        for part in row.replace("$${", "").split("${")[1:]:
-            try:
-                block = read(f"x = {part.partition('}')[0]}\n")
-            except Unreadable:
-                continue
-            for each in block.attributes["x"].references:
-                if each.path[0] not in bound:
-                    yield Reference(each.path, line + number)
+    # The parser keeps a heredoc as one word; what stands in its `${…}` and `%{…}` is read one by one.
+    for start, inside in _interpolated(text):
+        loop = _LOOP.match(inside)
+        bound |= frozenset(each for each in (loop.groups() if loop else ()) if each)
+        asked = _ASKED.match(inside)
+        expression = inside[loop.end() :] if loop else inside[asked.end() :] if asked else inside
+        try:
+            block = read(f"x = ({' '.join(expression.split())})\n")
+        except Unreadable:
+            continue
+        for each in block.attributes["x"].references:
+            if each.path[0] not in bound:
+                yield Reference(each.path, line + text.count("\n", 0, start))
+
+
+def _interpolated(text: str) -> Iterator[tuple[int, str]]:
+    """What stands between `${` or `%{` and its brace, with where it begins; `$${` and `%%{` are no such thing."""
+    at = 0
+    while found := _OPENED.search(text, at):
+        depth, at = 1, found.end()
+        while at < len(text) and depth:
+            depth += {"{": 1, "}": -1}.get(text[at], 0)
+            at += 1
+        if found[0] in ("${", "%{"):
+            yield found.end(), text[found.end() : at - 1].strip("~ \n")
+        else:
+            at = found.end()

@@ -2,13 +2,15 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
+from workspace.preflight import shared
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_facts import arguments
 from workspace.preflight.terraform_read import Attribute, Block, Reference
 from workspace.preflight.terraform_tree import Folder, Item, Tree
+from workspace.preflight.terraform_units import Units
 
 UNDECLARED = Rule(
     "terraform/undeclared",
@@ -16,6 +18,13 @@ UNDECLARED = Rule(
     "A variable, local, resource, data source or module is read that its folder does not declare.",
     "Terraform refuses the whole root when it is planned, after everything before it was applied.",
     "Declare it in the same folder, or correct the name.",
+)
+TWICE = Rule(
+    "terraform/declared-twice",
+    Severity.ERROR,
+    "A variable, local, output, resource, data source, module, provider or backend is declared twice in one folder.",
+    "Terraform refuses the whole folder; two branches that each added the same variable merge without a conflict.",
+    "Remove one of the two; only a file called override.tf or ending in _override.tf is merged into another.",
 )
 UNKNOWN_OUTPUT = Rule(
     "terraform/unknown-output",
@@ -73,30 +82,45 @@ UNKNOWN_COUNT = Rule(
     "The first plan of a new environment fails; with module cycles this cost about 11 fixes.",
     "Decide by a variable, or use keys that are written out and ids as values only.",
 )
-RULES = (UNDECLARED, UNKNOWN_OUTPUT, MODULE_INPUT, NO_MODULE, UNUSED, UNPINNED, UNDESCRIBED, README, UNKNOWN_COUNT)
+RULES = (
+    UNDECLARED,
+    TWICE,
+    UNKNOWN_OUTPUT,
+    MODULE_INPUT,
+    NO_MODULE,
+    UNUSED,
+    UNPINNED,
+    UNDESCRIBED,
+    README,
+    UNKNOWN_COUNT,
+)
 
 _ALWAYS_THERE = {"each", "count", "self", "path", "terraform"}
 _OF_A_CALL = {"source", "version", "providers", "count", "for_each", "depends_on"}
+# `check` has data sources of its own; the others name what is gone or not yet there.
 _ADDRESSES = {"moved", "removed", "import", "check"}
+_ONCE = ("variable", "output", "resource", "data", "ephemeral", "module", "provider")
+_ONCE_IN_ALL = ("required_providers", "backend", "cloud")
 
 
 def check(tree: Tree) -> Iterator[Finding]:
     """What is wrong with names, versions and descriptions, folder by folder."""
     for folder in tree.folders.values():
         if not tree.is_broken(folder.path):
-            yield from attempted((_undeclared,), tree, folder)
-            yield from attempted((_unused,), folder)
+            if folder.path not in shared.once(tree.checkout, Units).written_into:
+                yield from attempted((_undeclared,), tree, folder)
+            yield from attempted((_unused,), tree, folder)
         yield from attempted((_calls, _versions, _readme), tree, folder)
-        yield from attempted((_words, _counts), folder)
+        yield from attempted((_twice, _words, _counts), folder)
 
 
 # ---- what is read
 
 
-def _read(folder: Folder) -> Iterator[tuple[Item, Attribute, Reference, frozenset[str]]]:
-    """Every reference in a folder, with the names that `dynamic` blocks around it bind."""
+def _read(folder: Folder, but: Set[str] = _ADDRESSES) -> Iterator[tuple[Item, Attribute, Reference, frozenset[str]]]:
+    """Every reference in a folder but in blocks of some kinds, with the names that `dynamic` blocks around it bind."""
     for item in folder.items:
-        if item.block.kind not in _ADDRESSES:
+        if item.block.kind not in but:
             yield from ((item, *each) for each in _read_in(item.block, frozenset()))
 
 
@@ -123,7 +147,7 @@ def _undeclared(tree: Tree, folder: Folder) -> Iterator[Finding]:
 
 
 def _called(reference: Reference) -> str:
-    return ".".join(reference.path[: 3 if reference.path[0] == "data" else 2])
+    return ".".join(reference.path[: 3 if reference.path[0] in ("data", "ephemeral") else 2])
 
 
 def _where(folder: Folder) -> str:
@@ -135,21 +159,19 @@ def _is_declared(folder: Folder, path: tuple[str, ...]) -> bool:
         return path[1] in folder.variables
     if path[0] == "local":
         return path[1] in folder.locals
-    if path[0] == "data":
-        return any(each.address == ".".join(path[1:3]) for each in folder.all("data"))
-    if path[0] == "module":
-        return False
-    return ".".join(path[:2]) in folder.resources or any(
-        each.address == ".".join(path[:2]) for each in folder.all("ephemeral")
-    )
+    if path[0] in ("data", "ephemeral"):
+        return any(each.address == ".".join(path[1:3]) for each in folder.all(path[0]))
+    return path[0] != "module" and ".".join(path[:2]) in folder.resources
 
 
 def _output(tree: Tree, folder: Folder, reference: Reference, place: str) -> Iterator[Finding]:
     call = folder.calls[reference.path[1]]
     called = folder.called(call)
     module = tree.folders.get(called or "")
-    steps = [each for each in reference.path[2:] if each != "*"]
-    if module is None or not steps or tree.is_broken(module.path) or "for_each" in call.block.attributes:
+    # The first step into what `for_each` makes is a key, even where it is written as a name is.
+    inside = reference.path[3 if "for_each" in call.block.attributes else 2 :]
+    steps = [each for each in inside if each != "*"]
+    if module is None or not steps or tree.is_broken(module.path):
         return
     if steps[0] not in module.outputs:
         yield UNKNOWN_OUTPUT.at(
@@ -157,16 +179,43 @@ def _output(tree: Tree, folder: Folder, reference: Reference, place: str) -> Ite
         )
 
 
-def _unused(folder: Folder) -> Iterator[Finding]:
-    used = [(item, reference.path[:2]) for item, _, reference, _ in _read(folder)]
+def _unused(tree: Tree, folder: Folder) -> Iterator[Finding]:
+    used = [(item, reference.path[:2]) for item, _, reference, _ in _read(folder, frozenset())]
     # A validation that reads its own variable is no use of it.
     read = {path for item, path in used if item.block.kind != "variable" or item.block.name != path[1]}
+    beside = shared.once(tree.checkout, Units).reads_beside(folder.path)
+    if beside is None:
+        return
+    read |= {(*each.split("."),) for each in beside}
     for name, item in folder.variables.items():
         if ("var", name) not in read:
             yield UNUSED.at(item.place, f"The variable {name} is declared and never read in {_where(folder)}.")
     for name, (item, attribute) in folder.locals.items():
         if ("local", name) not in read:
             yield UNUSED.at(item.at(attribute.line), f"The local {name} is set and never read in {_where(folder)}.")
+
+
+# ---- what is declared
+
+
+def _twice(folder: Folder) -> Iterator[Finding]:
+    declared: dict[tuple[str, ...], str] = {}
+    for item in (each for each in folder.items if not each.is_override):
+        for thing, place in _things(item):
+            if thing in declared:
+                what = f"{' '.join((thing[0], '.'.join(thing[1:]))).strip()} is declared here and at {declared[thing]}."
+                yield TWICE.at(place, what)
+            declared.setdefault(thing, place)
+
+
+def _things(item: Item) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What a block declares that may be declared once, each with its place."""
+    if item.block.kind == "locals":
+        yield from ((("local", name), item.at(each.line)) for name, each in item.block.attributes.items())
+    elif item.block.kind == "terraform":
+        yield from (((each.kind,), item.at(each.line)) for each in item.block.blocks if each.kind in _ONCE_IN_ALL)
+    elif item.block.kind in _ONCE:
+        yield item.thing, item.place
 
 
 # ---- module calls
@@ -179,7 +228,7 @@ def _calls(tree: Tree, folder: Folder) -> Iterator[Finding]:
             continue
         module = tree.folders.get(called)
         if module is None:
-            if not tree.is_broken(called):
+            if not tree.is_broken(called) and not tree.is_elsewhere(called):
                 yield NO_MODULE.at(call.place, f"module.{name} comes from {called}, which holds no Terraform files.")
         elif not tree.is_broken(called):
             yield from _inputs(call, module)

@@ -4,11 +4,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from workspace.preflight import shared
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.guard import attempted
+from workspace.preflight.terraform_data import environment_of
 from workspace.preflight.terraform_facts import HOLDS_DATA, secrets
 from workspace.preflight.terraform_read import Attribute, Block, Reference, literal
-from workspace.preflight.terraform_tree import Data, Folder, Item, Tree
+from workspace.preflight.terraform_tree import Folder, Item, Tree
+from workspace.preflight.terraform_units import Units
+from workspace.preflight.terraform_values import NOWHERE, key, parts
 
 SECRET = Rule(
     "terraform/secret-in-clear",
@@ -48,7 +52,12 @@ _SECRET_VALUE = re.compile(
     r"AccountKey=[\w+/]{20,}|SharedAccessKey=[\w+/]{20,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\bgh[pousr]_\w{30,}|\b(?:Password|Pwd)=[^;\s${}]{6,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abp]-[\w-]{20,}"
 )
-_NO_SECRETS = {"secret_name", "token_issuer", "description", "error_message"}
+# In a map, words with dashes under `secret` or `token` are the name of one.
+_NAMES = re.compile(r"(secret|token)=[a-z-]+$", re.I)
+# What only says where a secret is kept, or that one is to be put there.
+_REFERS = re.compile(
+    r"@Microsoft\.KeyVault\(|https://[\w-]+\.vault\.azure\.net/|/subscriptions/|arn:|projects/[^/]+/secrets/|<[^<>]+>$"
+)
 
 
 def check(tree: Tree) -> Iterator[Finding]:
@@ -56,8 +65,11 @@ def check(tree: Tree) -> Iterator[Finding]:
     for folder in tree.folders.values():
         yield from attempted((_written_out, _destroyable), folder)
         yield from attempted((_open_outputs,), tree, folder)
-    for data in tree.data:
-        yield from attempted((_in_data,), tree, data, data.values)
+    of = {each.file: each.environment for each in tree.said}
+    for file, values in tree.values.items():
+        yield from attempted((_in_data,), tree, file, of.get(file) or environment_of(file), values)
+    for config in shared.once(tree.checkout, Units).configs:
+        yield from attempted((_in_blocks,), Item(config.file, config.block))
     yield from attempted((_shared_passwords,), tree)
 
 
@@ -66,29 +78,51 @@ def check(tree: Tree) -> Iterator[Finding]:
 
 def _written_out(folder: Folder) -> Iterator[Finding]:
     for item in folder.items:
-        for block in item.block.walk():
-            for attribute in block.attributes.values():
-                name = block.name if attribute.name in ("default", "value") else attribute.name
-                if _is_written_out(name, attribute):
-                    yield SECRET.at(item.at(attribute.line), f"{name} is written out here.")
+        yield from _in_blocks(item)
+
+
+def _in_blocks(item: Item) -> Iterator[Finding]:
+    for block in item.block.walk():
+        for attribute in block.attributes.values():
+            name = block.name if attribute.name in ("default", "value") else attribute.name
+            if _is_written_out(name, attribute):
+                yield SECRET.at(item.at(attribute.line), f"{name} is written out here.")
+            for element in attribute.expression.find_data("object_elem"):
+                said, content = parts(element)
+                inner, whole = key(said, NOWHERE), literal(content)
+                is_mock, is_name = attribute.name == "mock_outputs", _NAMES.search(f"{inner}={whole}")
+                if isinstance(inner, str) and whole and not is_mock and not is_name and _is_secret_name(inner, whole):
+                    yield SECRET.at(item.at(element.meta.line), f"{inner} is written out here.")
 
 
 def _is_written_out(name: str, attribute: Attribute) -> bool:
     if any(_SECRET_VALUE.search(text) for text in attribute.texts):
         return True
     whole = literal(attribute.expression)
-    return bool(whole) and name not in _NO_SECRETS and bool(_SECRET_NAME.search(name)) and " " not in (whole or "")
+    return bool(whole) and _is_secret_name(name, whole or "")
 
 
-def _in_data(tree: Tree, data: Data, values: Mapping[str, Any]) -> Iterator[Finding]:
+def _is_secret_name(name: str, value: str) -> bool:
+    return bool(_SECRET_NAME.search(name)) and " " not in value and not _REFERS.match(value)
+
+
+def _in_data(tree: Tree, file: str, environment: str, values: Mapping[str, Any]) -> Iterator[Finding]:
     for name, value in values.items():
         inner = value if isinstance(value, list) else [value]
         for each in inner:
             if isinstance(each, dict):
-                yield from _in_data(tree, data, each)
-            elif isinstance(each, str) and each and (_SECRET_NAME.search(str(name)) or _SECRET_VALUE.search(each)):
-                place = tree.checkout.line(data.file, str(name))
-                yield SECRET.at(place, f"{name} is written out in the data of {data.environment}.", data.environment)
+                yield from _in_data(tree, file, environment, each)
+            elif isinstance(each, str) and _is_secret_value(str(name), each):
+                said = [environment] if environment else []
+                whose = f" of {environment}" if environment else ""
+                yield SECRET.at(
+                    tree.checkout.line(file, str(name)), f"{name} is written out in the data{whose}.", *said
+                )
+
+
+def _is_secret_value(name: str, value: str) -> bool:
+    is_named = bool(value) and bool(_SECRET_NAME.search(name)) and not _REFERS.match(value)
+    return is_named or bool(_SECRET_VALUE.search(value))
 
 
 # ---- outputs
@@ -97,11 +131,16 @@ def _in_data(tree: Tree, data: Data, values: Mapping[str, Any]) -> Iterator[Find
 def _open_outputs(tree: Tree, folder: Folder) -> Iterator[Finding]:
     tainted = _tainted(tree, folder)
     for name, item in folder.outputs.items():
-        value, mark = item.block.attributes.get("value"), item.block.attributes.get("sensitive")
-        if value and not mark:
+        value = item.block.attributes.get("value")
+        if value and not _is_sensitive(item.block):
             told = [each for each in value.references if _is_secret(tree, folder, each, tainted)]
             if told and not _is_taken_off(value):
                 yield OPEN_OUTPUT.at(item.place, f"The output {name} gives {'.'.join(told[0].path)}, which is secret.")
+
+
+def _is_sensitive(block: Block) -> bool:
+    mark = block.attributes.get("sensitive")
+    return mark is not None and mark.word != "false"
 
 
 def _is_taken_off(value: Attribute) -> bool:
@@ -129,11 +168,13 @@ def _is_secret(tree: Tree, folder: Folder, reference: Reference, tainted: set[st
     if base == "local":
         return name in tainted
     if base == "var":
-        return name in folder.variables and "sensitive" in folder.variables[name].block.attributes
+        return name in folder.variables and _is_sensitive(folder.variables[name].block)
     if base == "module":
         module = tree.folders.get(folder.called(folder.calls[name]) or "") if name in folder.calls else None
         outputs = [module.outputs[each] for each in steps[:2] if each in module.outputs] if module else []
-        return any("sensitive" in each.block.attributes for each in outputs)
+        return any(_is_sensitive(each.block) for each in outputs)
+    if base == "data":
+        return bool(secrets(name, "data") & set(steps))
     return ".".join((base, name)) in folder.resources and bool(secrets(base) & set(steps))
 
 

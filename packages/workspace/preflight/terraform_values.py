@@ -3,7 +3,7 @@
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,6 +52,8 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "replace": lambda text, old, new: UNKNOWN if old.startswith("/") else text.replace(old, new),
     "concat": lambda *lists: [each for each_list in lists for each in each_list],
     "merge": lambda *maps: {key: value for each in maps for key, value in each.items()},
+    "lookup": lambda things, key, *other: things.get(key, *other),
+    "join": lambda between, texts: UNKNOWN if UNKNOWN in texts else between.join(map(str, texts)),
     "substr": lambda text, start, length: text[start:] if length < 0 else text[start : start + length],
 }
 
@@ -65,6 +67,8 @@ class Scope:
     resource: Callable[[str, str, str], Any]
     bound: Mapping[str, Any] = field(default_factory=dict)
     known: dict[str, Any] = field(default_factory=dict)
+    workspace: Any = UNKNOWN
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     def with_bound(self, **bound: Any) -> "Scope":
         """The same with more names bound, as `each` is in a resource."""
@@ -74,6 +78,8 @@ class Scope:
         """What a first word means; variables, locals and the rest as maps of what they hold."""
         if name in self.bound:
             return self.bound[name]
+        if name == "terraform":
+            return {"workspace": self.workspace}
         return self.variables if name == "var" else UNKNOWN
 
     def local(self, name: str) -> Any:
@@ -83,6 +89,10 @@ class Scope:
             self.known[name] = UNKNOWN
             self.known[name] = value(attribute.expression, replace(self, bound={}))
         return self.known.get(name, UNKNOWN)
+
+
+NOWHERE = Scope({}, {}, lambda *_: UNKNOWN)
+"""Where no name means anything."""
 
 
 def value(tree: Expression, scope: Scope) -> Any:
@@ -97,11 +107,12 @@ def value(tree: Expression, scope: Scope) -> Any:
 
 
 def _first(tree: Expression, scope: Scope) -> Any:
-    inner = _parts(tree)
+    inner = parts(tree)
     return value(inner[0], scope) if len(inner) == 1 else UNKNOWN
 
 
-def _parts(tree: Expression) -> list[Expression]:
+def parts(tree: Expression) -> list[Expression]:
+    """What an expression is made of, without comments and ends of lines."""
     return [each for each in trees(tree) if each.data != "new_line_or_comment"]
 
 
@@ -117,7 +128,7 @@ def _string(tree: Expression, scope: Scope) -> Any:
     pieces = [_piece(part, scope) for part in trees(tree)]
     if len(pieces) == 1:
         return pieces[0]
-    if any(piece is UNKNOWN or isinstance(piece, dict | list) or piece is None for piece in pieces):
+    if not all(isinstance(piece, str | int | float) for piece in pieces):
         return UNKNOWN
     if sum(len(str(piece)) for piece in pieces) > _LONGEST:
         return UNKNOWN
@@ -133,22 +144,23 @@ def _piece(part: Expression, scope: Scope) -> Any:
 
 
 def _tuple(tree: Expression, scope: Scope) -> Any:
-    return [value(each, scope) for each in _parts(tree)]
+    return [value(each, scope) for each in parts(tree)]
 
 
 def _object(tree: Expression, scope: Scope) -> Any:
     made = {}
     for element in trees(tree):
         if element.data == "object_elem":
-            key, content = _parts(element)
-            name = _key(key, scope)
+            said, content = parts(element)
+            name = key(said, scope)
             if name is UNKNOWN:
                 return UNKNOWN
             made[name] = value(content, scope)
     return made
 
 
-def _key(tree: Expression, scope: Scope) -> Any:
+def key(tree: Expression, scope: Scope) -> Any:
+    """The key of an element of a map: a word as it stands, or what an expression comes to."""
     inner = tree
     while len(inner.children) == 1 and isinstance(inner.children[0], Tree):
         inner = inner.children[0]
@@ -156,14 +168,14 @@ def _key(tree: Expression, scope: Scope) -> Any:
 
 
 def _conditional(tree: Expression, scope: Scope) -> Any:
-    condition, yes, no = _parts(tree)
+    condition, yes, no = parts(tree)
     decided = value(condition, scope)
     return UNKNOWN if decided is UNKNOWN else value(yes if decided else no, scope)
 
 
 def _binary(tree: Expression, scope: Scope) -> Any:
-    left, term = _parts(tree)[:2]
-    sign, right = _parts(term)
+    left, term = parts(tree)[:2]
+    sign, right = parts(term)
     sides = value(left, scope), value(right, scope)
     return UNKNOWN if UNKNOWN in sides else _OPERATORS[str(sign.children[0])](*sides)
 
@@ -176,14 +188,20 @@ def _unary(tree: Expression, scope: Scope) -> Any:
 
 
 def _call(tree: Expression, scope: Scope) -> Any:
-    name, *rest = _parts(tree)
-    given = [value(each, scope) for each in (_parts(rest[0]) if rest else [])]
+    name, *rest = parts(tree)
+    given = [value(each, scope) for each in (parts(rest[0]) if rest else [])]
     if str(name.children[0]) == "coalesce":
         return next((each for each in given if each is UNKNOWN or each not in (None, "")), UNKNOWN)
     spread = bool(rest) and any(isinstance(each, Token) and each == "..." for each in rest[0].children)
     if any(each is UNKNOWN for each in given) or spread:
         return UNKNOWN
-    return _FUNCTIONS[str(name.children[0])](*given)
+    word = str(name.children[0])
+    return (scope.functions.get(word) or _FUNCTIONS[word])(*given)
+
+
+def call_name(tree: Expression) -> str:
+    """The name of the function that is called."""
+    return str(parts(tree)[0].children[0])
 
 
 def _attribute(tree: Expression, scope: Scope) -> Any:
@@ -192,7 +210,7 @@ def _attribute(tree: Expression, scope: Scope) -> Any:
         return scope.local(path[1])
     if path and len(path) == 3 and path[0] not in ("var", "local", "module", "data") and path[0] not in scope.bound:
         return scope.resource(path[0], path[1], path[2])
-    base, step = _parts(tree)
+    base, step = parts(tree)
     found = value(base, scope)
     return UNKNOWN if found is UNKNOWN else found.get(str(trees(step)[0].children[0]), UNKNOWN)
 
@@ -206,13 +224,35 @@ def _path(tree: Expression) -> tuple[str, ...]:
         return (str(tree.children[0]),)
     if tree.data != "get_attr_expr_term":
         return ()
-    base, step = _parts(tree)
+    base, step = parts(tree)
     path = _path(base)
     return (*path, str(trees(step)[0].children[0])) if path else ()
 
 
+def looked_up(tree: Expression) -> Iterator[Expression]:
+    """The maps that an expression asks by the workspace: `x` in `x[terraform.workspace]` or in `lookup(x, …)`."""
+    for each in tree.iter_subtrees():
+        if each.data == "index_expr_term":
+            base, step = parts(each)
+            if step.data == "braces_index" and _is_workspace(step):
+                yield base
+        elif each.data == "function_call" and call_name(each) == "lookup" and len(parts(each)) > 1:
+            given = parts(parts(each)[1])
+            if len(given) > 1 and _is_workspace(given[1]):
+                yield given[0]
+
+
+def _is_workspace(tree: Expression) -> bool:
+    inner = tree
+    while len(parts(inner)) == 1:
+        if _path(inner) == ("terraform", "workspace"):
+            return True
+        (inner,) = parts(inner)
+    return _path(inner) == ("terraform", "workspace")
+
+
 def _index(tree: Expression, scope: Scope) -> Any:
-    base, step = _parts(tree)
+    base, step = parts(tree)
     key = int(str(step.children[-1])) if step.data == "short_index" else _first(step, scope)
     found = value(base, scope)
     return UNKNOWN if found is UNKNOWN or key is UNKNOWN else found[key]
