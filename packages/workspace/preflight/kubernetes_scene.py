@@ -156,6 +156,10 @@ class Scene:
         """The objects of these kinds."""
         return [each for each in self.things if each.kind in kinds]
 
+    def apart(self, *kinds: str) -> list[Thing]:
+        """The objects of these kinds, each once, although several overlays of the environment bring it."""
+        return list({(each.kind, each.namespace, each.name): each for each in reversed(self.of(*kinds))}.values())[::-1]
+
     def one(self, kind: str, name: Any, namespace: str | None = None) -> Thing | None:
         """The object of that name; in that namespace when one is given."""
         wanted = (each for each in self._by_name.get((kind, str(name)), ()) if namespace in (None, each.namespace))

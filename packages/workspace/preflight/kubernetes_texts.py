@@ -66,7 +66,15 @@ def check(scene: Scene, checkout: Checkout) -> Iterator[Finding]:
     for thing in scene.things:
         if thing.kind != "CustomResourceDefinition":
             yield from attempted((_placeholders,), scene, thing, checkout)
-            yield from attempted((_secrets, _retired), scene, thing)
+            yield from attempted((_secrets, _over), scene, thing)
+
+
+def _over(scene: Scene, thing: Thing) -> Iterator[Finding]:
+    """What is retired of an object, each thing once: at the class of an ingress, else where it is named first."""
+    found: dict[str, list[Finding]] = {}
+    for each in _retired(scene, thing):
+        found.setdefault(each.what.partition(": ")[2], []).append(each)
+    yield from (each[-1] if " is of the class " in each[-1].what else each[0] for each in found.values())
 
 
 def _scripts(checkout: Checkout) -> str:
