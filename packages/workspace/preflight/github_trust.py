@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from workspace.preflight.finding import Finding, Rule, Severity
+from workspace.preflight.finding import Finding, Rule, Severity, folded
 from workspace.preflight.github_changes import changes
 from workspace.preflight.github_expressions import Expression, expressions
 from workspace.preflight.github_shell import Command
@@ -105,6 +105,7 @@ _MOVING = re.compile(r"^(main|master|develop|dev|trunk|latest|head|edge|nightly|
 
 def check(tree: Tree) -> Iterator[Finding]:
     """What workflows show, take in and may do."""
+    named: list[Finding] = []
     for workflow in tree.workflows:
         yield from _clear(workflow)
         for job in workflow.jobs.values():
@@ -113,13 +114,14 @@ def check(tree: Tree) -> Iterator[Finding]:
             for step in job.own_steps:
                 yield from _script(step)
                 yield from _login(job, step)
-                yield from _version(job, step)
+                named += _version(job, step)
             if job.uses and not job.uses.startswith("./"):
                 yield from _moves(f"{job.file}:{job.piece['uses'].line}", job.uses)
     for action in tree.actions:
         for step in action.steps:
             yield from _script(step)
             yield from _moves(step.place_in_file, step.uses)
+    yield from folded(named)
 
 
 def _clear(workflow: Workflow) -> Iterator[Finding]:
@@ -242,7 +244,8 @@ def _version(job: Job, step: Step) -> Iterator[Finding]:
     foreign = name and owner.lower() not in _KNOWN_OWNERS and not step.uses.startswith(("./", "$/", "docker://"))
     if not foreign or pinned or not version or _MOVING.match(version):
         return
-    text = " ".join(value.text for _, value in job.piece.walk())
+    holders = (job.piece, job.workflow.piece["env"])
+    text = " ".join(value.text for each in holders for _, value in each.walk())
     if changes(job) or re.search(r"\$\{\{[^}]*\bsecrets\.(?!GITHUB_TOKEN)", text):
         yield TAG.at(step.place_in_file, f"{step.uses} may become other code: a tag can be moved")
 

@@ -1,0 +1,236 @@
+"""Workspaces as strangers lay them out: small checkouts of several shapes, each with exactly the findings it deserves.
+
+A row is a sentence, the family that looks, the files by path, and what is found: the rule's last word, the place, and
+the environments where the finding names some.
+"""
+
+# ruff: noqa: E501 - what a file says is easier to read on one line
+
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from workspace.preflight.baseline import fingerprints
+from workspace.preflight.checkout import Checkout
+from workspace.preflight.families import looked
+from workspace.preflight.finding import Finding, Report
+
+Files = Mapping[str, str]
+Found = tuple[str, str, tuple[str, ...]]
+
+
+def kustomization(*lines: str) -> str:
+    return "\n".join(("apiVersion: kustomize.config.k8s.io/v1beta1", "kind: Kustomization", *lines, ""))
+
+
+def web(kind: str, version: str, name: str, spec: str, annotations: str = "") -> str:
+    head = f"apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {name}\n{annotations}spec:\n"
+    return head + "".join(f"  {line}\n" for line in dedent(spec).strip().splitlines())
+
+
+POD = """
+selector: {matchLabels: {app: shop}}
+template:
+  metadata:
+    labels: {app: shop}
+  spec:
+    securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+    containers:
+      - name: shop
+        image: example.azurecr.io/shop:1.4.2
+        ports: [{containerPort: 8080}]
+        securityContext:
+          allowPrivilegeEscalation: false
+          readOnlyRootFilesystem: true
+          capabilities: {drop: [ALL]}
+        resources:
+          requests: {cpu: 50m, memory: 64Mi}
+          limits: {memory: 64Mi}
+        startupProbe: {httpGet: {path: /up, port: 8080}}
+        readinessProbe: {httpGet: {path: /up, port: 8080}}
+        livenessProbe: {httpGet: {path: /up, port: 8080}}
+"""
+DEPLOYMENT = web("Deployment", "apps/v1", "shop", POD)
+SERVICE = web("Service", "v1", "shop", "selector: {app: shop}\nports: [{port: 80, targetPort: 8080}]")
+DENY = web("NetworkPolicy", "networking.k8s.io/v1", "deny", "podSelector: {}\npolicyTypes: [Ingress, Egress]")
+ROUTE = web(
+    "HTTPRoute",
+    "gateway.networking.k8s.io/v1",
+    "shop",
+    "parentRefs: [{name: front}]\nhostnames: [shop.example.org]\nrules: [{backendRefs: [{name: shop, port: 80}]}]",
+)
+SAME_RULES = "ingressClassName: nginx\nrules:\n  - host: shop.example.org\n    http:\n      paths:\n        - path: /\n          pathType: Prefix\n          backend: {service: {name: shop, port: {number: 80}}}"
+NGINX = "  annotations:\n    nginx.ingress.kubernetes.io/rewrite-target: /\n    nginx.ingress.kubernetes.io/use-regex: 'true'\n"
+INGRESS = web("Ingress", "networking.k8s.io/v1", "shop", SAME_RULES, NGINX)
+
+
+def shop(*more: str) -> dict[str, str]:
+    """A base with a shop, two slots of it in one environment, and what else the base brings."""
+    names = ["deployment", "service", "policy", *more]
+    kinds = {"deployment": DEPLOYMENT, "service": SERVICE, "policy": DENY, "route": ROUTE, "ingress": INGRESS}
+    base = {f"deploy/base/{each}.yaml": kinds[each] for each in names}
+    slots = {
+        f"deploy/overlays/uat/{slot}/kustomization.yaml": kustomization(
+            "namespace: shop",
+            "resources: [../../../base]",
+            f"labels: [{{pairs: {{slot: {slot}}}, includeTemplates: true}}]",
+        )
+        for slot in ("blue", "green")
+    }
+    files = f"resources: [{', '.join(f'{each}.yaml' for each in names)}]"
+    return {**base, **slots, "deploy/base/kustomization.yaml": kustomization(files)}
+
+
+SECRETS = POD.replace(
+    "        ports:",
+    "        env:\n"
+    "          - {name: USER, valueFrom: {secretKeyRef: {name: login, key: user}}}\n"
+    "          - {name: WORD, valueFrom: {secretKeyRef: {name: login, key: word}}}\n"
+    "        ports:",
+)
+
+
+def workflow(*script: str, name: str = "", extra: str = "") -> str:
+    body = "".join(f"          {line}\n" for line in script)
+    return (
+        f"on: push\npermissions:\n  contents: read\n{name}jobs:\n  roll:\n    runs-on: ubuntu-24.04\n"
+        f"    environment: staging\n    concurrency: roll\n    timeout-minutes: 9\n    steps:\n{extra}      - run: |\n{body}"
+    )
+
+
+ROLL = ".github/workflows/roll.yml"
+STATE = "state=$(kubectl get app shop -o jsonpath={.status.health} 2>/dev/null || true)"
+SHAPES: list[tuple[str, str, Files, list[Found]]] = [
+    ("two slots of one environment bring one route, and it is one claim", "kubernetes", shop("route"), []),
+    (
+        "another route of the same host is a second claim",
+        "kubernetes",
+        {**shop("route"), "deploy/base/service.yaml": f"{SERVICE}---\n{ROUTE.replace('name: shop', 'name: stall', 1)}"},
+        [("host-claimed-twice", "deploy/base/service.yaml:15", ("uat",))],
+    ),
+    (
+        "an ingress of a retired controller is one finding, whatever it says to that controller",
+        "kubernetes",
+        shop("ingress"),
+        [("retired", "deploy/base/ingress.yaml:9", ("uat",))],
+    ),
+    (
+        "a secret that nothing makes is one finding, however many of its keys are read",
+        "kubernetes",
+        {**shop(), "deploy/base/deployment.yaml": web("Deployment", "apps/v1", "shop", SECRETS)},
+        [("secret-key", "deploy/base/deployment.yaml:16", ("uat",))],
+    ),
+    (
+        "a wait that asks again hides no error, because it fails in the end",
+        "github",
+        {ROLL: workflow("for i in $(seq 9); do", f"  {STATE}", '  [ "$state" = Healthy ] && exit 0', "  sleep 5", "done", "exit 1")},
+        [],
+    ),
+    (
+        "a wait for nothing takes an error for what it waits for",
+        "github",
+        {ROLL: workflow("for i in $(seq 9); do", f"  {STATE}", '  if [ -z "$state" ]; then exit 0; fi', "  sleep 5", "done", "exit 1")},
+        [("error-hidden", f"{ROLL}:13", ())],
+    ),
+    (
+        "a wait that only fails on a bad answer goes on when its time is over",
+        "github",
+        {
+            ROLL: workflow(
+                "for i in $(seq 9); do",
+                "  state=$(gh pr view --json state --jq .state)",
+                '  if [ "$state" = MERGED ]; then exit 0; elif [ "$state" = CLOSED ]; then exit 1; fi',
+                "  sleep 5",
+                "done",
+                "echo 'not merged; going on'",
+            )
+        },
+        [("loop-without-failure", f"{ROLL}:12", ())],
+    ),
+    (
+        "a wait that fails at its last try does not",
+        "github",
+        {
+            ROLL: workflow(
+                "for i in $(seq 9); do",
+                "  if curl --fail https://shop.example.org/up; then break; fi",
+                '  if [ "$i" -eq 9 ]; then exit 1; fi',
+                "  sleep 5",
+                "done",
+            )
+        },
+        [],
+    ),
+    (
+        "the word false that a wait says is no failure of it",
+        "github",
+        {
+            ROLL: workflow(
+                "for i in $(seq 9); do",
+                '  there=$(test -f ready && echo "true" || echo "false")',
+                '  if [ "$there" = "true" ]; then break; fi',
+                "  sleep 5",
+                "done",
+            )
+        },
+        [("loop-without-failure", f"{ROLL}:12", ())],
+    ),
+    (
+        "Argo's rollouts are waited for, too",
+        "github",
+        {ROLL: workflow("kubectl-argo-rollouts status shop --timeout 5m || true", "kubectl argo rollouts status stall || true")},
+        [("wait-cannot-fail", f"{ROLL}:12", ()), ("wait-cannot-fail", f"{ROLL}:13", ())],
+    ),
+    (
+        "Argo's rollouts are looked at without a word",
+        "github",
+        {ROLL: workflow("kubectl-argo-rollouts get rollout shop || echo none", "kubectl argo rollouts status shop")},
+        [],
+    ),
+    (
+        "a foreign action may read the secrets that a workflow gives to all of its jobs",
+        "github",
+        {ROLL: workflow("make", name="env:\n  PASSWORD: ${{ secrets.PASSWORD }}\n", extra="      - uses: example/scan@v12\n")},
+        [("action-tag-moves", f"{ROLL}:13", ())],
+    ),
+]  # fmt: skip
+
+
+def report(root: Path, family: str, files: Files) -> Report:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return looked(family, Checkout(root))
+
+
+def said(each: Finding) -> Found:
+    return each.rule.id.partition("/")[2], each.place, each.environments
+
+
+@pytest.mark.parametrize(("family", "files", "wanted"), [row[1:] for row in SHAPES], ids=[row[0] for row in SHAPES])
+def test_a_shape_has_the_findings_it_deserves(tmp_path: Path, family: str, files: Files, wanted: list[Found]) -> None:
+    found = report(tmp_path, family, files).findings
+    assert [said(each) for each in found] == wanted, [str(each) for each in found]
+
+
+def test_an_old_action_of_many_steps_is_one_finding_that_stays_the_same_when_lines_move(tmp_path: Path) -> None:
+    steps = "      - uses: actions/checkout@v4\n"
+    two, three = (
+        report(tmp_path / each, "github", {ROLL: workflow("make", extra=steps * times)}).findings
+        for each, times in (("two", 2), ("three", 3))
+    )
+    assert [(each.place, each.what.rpartition("; ")[2]) for each in (*two, *three)] == [
+        (f"{ROLL}:11", "take v5 or later, also on line 12"),
+        (f"{ROLL}:11", "take v5 or later, also on lines 12, 13"),
+    ]
+    assert fingerprints(two) == fingerprints(three)
+
+
+def test_a_probe_that_is_not_there_asks_no_port(tmp_path: Path) -> None:
+    image = "FROM nginx:1.29-alpine\nHEALTHCHECK CMD curl -f http://localhost:8080\nUSER nginx\nEXPOSE 8080\n"
+    pods = DEPLOYMENT.replace("8080", "80").replace("startupProbe: {httpGet: {path: /up, port: 80}}", "stdin: false")
+    findings = report(tmp_path, "docker", {"shop/Dockerfile": image, "deploy/shop.yaml": pods}).findings
+    (found,) = (each.what for each in findings if each.rule.id == "docker/port")
+    assert "startupProbe" not in found
+    assert "livenessProbe and the readinessProbe" in found
