@@ -99,6 +99,116 @@ def workflow(*script: str, name: str = "", extra: str = "") -> str:
     )
 
 
+CLUSTER = """
+variable "registry" {
+  description = "Whose images it pulls"
+  type        = string
+  default     = null
+}
+
+variable "pulls" {
+  description = "Whether it pulls"
+  type        = bool
+  default     = true
+}
+
+resource "azurerm_role_assignment" "pull" {
+  count                = COUNT
+  scope                = var.registry
+  role_definition_name = "AcrPull"
+  principal_id         = "00000000-0000-0000-0000-000000000000"
+
+  skip_service_principal_aad_check = var.pulls
+}
+"""
+IMAGES = """
+terraform {
+  required_providers {
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = ">= 4.1"
+    }
+  }
+}
+
+resource "azurerm_container_registry" "main" {
+  name                = "shopimages"
+  resource_group_name = "rg-shop"
+  location            = "westeurope"
+  sku                 = "Premium"
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+output "id" {
+  description = "Where it is"
+  value       = azurerm_container_registry.main.id
+}
+"""
+LIVE = """
+terraform {
+  required_version = "~> 1.9"
+  required_providers {
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = "~> 4.1"
+    }
+  }
+  backend "azurerm" {
+    storage_account_name = "shopstate"
+    container_name       = "state"
+    key                  = "STACK.tfstate"
+  }
+}
+"""
+PLATFORM = """
+module "images" {
+  source = "../../modules/images"
+}
+
+output "registry" {
+  description = "Where images are"
+  value       = module.images.id
+}
+"""
+READS = """
+data "terraform_remote_state" "platform" {
+  backend = "azurerm"
+  config = {
+    storage_account_name = "shopstate"
+    container_name       = "state"
+    key                  = "KEY.tfstate"
+  }
+}
+
+output "registry" {
+  description = "Where images are"
+  value       = READ
+}
+"""
+
+
+def stacks(count: str = "1", given: str = "module.images.id", switch: str = "") -> dict[str, str]:
+    """A root that makes a registry and a cluster that pulls from it."""
+    cluster = f'module "cluster" {{\n  source   = "../../modules/cluster"\n  registry = {given}\n{switch}}}\n'
+    return {
+        "modules/images/main.tf": IMAGES,
+        "modules/cluster/main.tf": CLUSTER.replace("COUNT", count),
+        "live/dev/main.tf": LIVE.replace("STACK", "dev") + PLATFORM + cluster,
+    }
+
+
+def readers(read: str, key: str = "platform") -> dict[str, str]:
+    """A root that reads another one's state."""
+    return {
+        "modules/images/main.tf": IMAGES,
+        "live/platform/main.tf": LIVE.replace("STACK", "platform") + PLATFORM,
+        "live/dev/main.tf": LIVE.replace("STACK", "dev") + READS.replace("READ", read).replace("KEY", key),
+    }
+
+
+STATE_READ = ("other-state", "live/dev/main.tf:17", ())
 ROLL = ".github/workflows/roll.yml"
 STATE = "state=$(kubectl get app shop -o jsonpath={.status.health} 2>/dev/null || true)"
 SHAPES: list[tuple[str, str, Files, list[Found]]] = [
@@ -120,6 +230,62 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         "kubernetes",
         {**shop(), "deploy/base/deployment.yaml": web("Deployment", "apps/v1", "shop", SECRETS)},
         [("secret-key", "deploy/base/deployment.yaml:16", ("uat",))],
+    ),
+    (
+        "a count that asks for an id waits for what is not made yet",
+        "terraform",
+        stacks("var.registry != null ? 1 : 0"),
+        [("unknown-count", "modules/cluster/main.tf:15", ())],
+    ),
+    (
+        "the same behind a switch that is on",
+        "terraform",
+        stacks('var.pulls && var.registry != "" ? 1 : 0'),
+        [("unknown-count", "modules/cluster/main.tf:15", ())],
+    ),
+    (
+        "a switch that is off decides without the id",
+        "terraform",
+        stacks("var.pulls && var.registry != null ? 1 : 0", switch="  pulls    = false\n"),
+        [],
+    ),
+    ("a switch alone decides without the id", "terraform", stacks("var.pulls ? 1 : 0"), []),
+    ("a name that is written out is known", "terraform", stacks("var.registry != null ? 1 : 0", '"/subscriptions/0"'), []),
+    (
+        "an output that the root behind a state does not have",
+        "terraform",
+        readers("data.terraform_remote_state.platform.outputs.images"),
+        [("unknown-output", "live/dev/main.tf:28", ()), STATE_READ],
+    ),
+    (
+        "an output that it has, whatever is taken of it",
+        "terraform",
+        readers("data.terraform_remote_state.platform.outputs.registry"),
+        [STATE_READ],
+    ),
+    (
+        "an output that may be missing",
+        "terraform",
+        readers("try(data.terraform_remote_state.platform.outputs.images, null)"),
+        [STATE_READ],
+    ),
+    (
+        "an output of a state that nobody here writes",
+        "terraform",
+        readers("data.terraform_remote_state.platform.outputs.images", "network"),
+        [STATE_READ],
+    ),
+    (
+        "a module that all its roots keep from the next major of a plugin",
+        "terraform",
+        stacks(given="null"),
+        [],
+    ),
+    (
+        "a module whose root takes any version of the plugin",
+        "terraform",
+        {each: text.replace("~> 4.1", ">= 4.1") for each, text in stacks(given="null").items()},
+        [("unpinned", "live/dev/main.tf:5", ()), ("unpinned", "modules/images/main.tf:4", ())],
     ),
     (
         "a wait that asks again hides no error, because it fails in the end",

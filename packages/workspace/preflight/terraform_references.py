@@ -20,7 +20,7 @@ UNDECLARED = Rule(
 UNKNOWN_OUTPUT = Rule(
     "terraform/unknown-output",
     Severity.ERROR,
-    "An output is read that the called module does not have.",
+    "An output is read that the called module, or the root behind a state, does not have.",
     "A workflow once read an output name that did not exist as an empty address and deployed with it.",
     "Add the output to the module, or read one that it has.",
 )
@@ -211,7 +211,7 @@ def _versions(tree: Tree, folder: Folder) -> Iterator[Finding]:
         yield UNPINNED.at(place, f"{_where(folder)} does not say which Terraform it needs (required_version).")
     required = dict(_required(folder))
     for name, (where, version) in required.items():
-        if not _keeps_out(version):
+        if not _keeps_out(version) and not _is_kept_out_above(tree, folder, name):
             said = f"takes {version!r}" if version else "names no version"
             yield UNPINNED.at(where, f"{_where(folder)} {said} of the provider {name}, so its next major gets in.")
     for name, item in _providers(folder).items():
@@ -230,6 +230,17 @@ def _required(folder: Folder) -> Iterator[tuple[str, tuple[str, str]]]:
         for name, attribute in block.attributes.items():
             text = [match for match in _texts(attribute) if re.match(r"[~<>=!\d ]", match)]
             yield name, (item.at(attribute.line), text[0] if text else "")
+
+
+def _is_kept_out_above(tree: Tree, folder: Folder, provider: str) -> bool:
+    """True when all who call a module keep the provider's next major out: Terraform takes what suits all of them."""
+    above, tops = [folder.path], set[str]()
+    for path in above:
+        callers = [each.path for each in tree.folders.values() if path in map(each.called, each.calls.values())]
+        tops |= set() if callers else {path}
+        above += [each for each in callers if each not in above]
+    versions = [dict(_required(tree.folders[each])).get(provider, ("", ""))[1] for each in tops - {folder.path}]
+    return bool(versions) and all(map(_keeps_out, versions))
 
 
 def _texts(attribute: Attribute) -> list[str]:
@@ -295,13 +306,14 @@ def _late(folder: Folder, item: Item, attribute: Attribute) -> Iterator[Finding]
     for reference in attribute.references:
         made = folder.resources.get(".".join(reference.path[:2]))
         steps = [each for each in reference.path[2:] if each != "*"]
-        if made and steps and _is_late(made.block.labels[0], steps[0]) and steps[0] not in made.block.attributes:
+        if made and steps and is_late(made.block.labels[0], steps[0]) and steps[0] not in made.block.attributes:
             yield UNKNOWN_COUNT.at(
                 item.at(attribute.line),
                 f"{attribute.name} of {item.address} reads {'.'.join(reference.path)}, known only after creation.",
             )
 
 
-def _is_late(type_: str, name: str) -> bool:
+def is_late(type_: str, name: str) -> bool:
+    """True for an attribute that only the creation of a resource tells."""
     schema = arguments("resource", type_)
     return name == "id" or bool(schema and "c" in schema["attributes"].get(name, ("", ""))[1])
