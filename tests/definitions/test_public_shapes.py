@@ -187,6 +187,41 @@ output "registry" {
   value       = READ
 }
 """
+NAMED = (
+    LIVE.replace("STACK", "dev")
+    + """
+variable "name" {
+  description = "Its name"
+  type        = string
+}
+
+variable "range" {
+  description = "Its range"
+  type        = string
+}
+
+variable "password" {
+  description = "Its password"
+  type        = string
+  sensitive   = true
+}
+
+resource "azurerm_virtual_network" "main" {
+  name                = var.name
+  resource_group_name = "rg-${var.password}"
+  location            = "westeurope"
+  address_space       = [var.range]
+}
+"""
+)
+NETWORK = """
+resource "azurerm_virtual_network" "main" {
+  name                = "shop"
+  resource_group_name = "rg-shop"
+  location = "westeurope"
+  address_space = ["10.0.0.0/33"]
+}
+"""
 
 
 def stacks(count: str = "1", given: str = "module.images.id", switch: str = "") -> dict[str, str]:
@@ -286,6 +321,54 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         "terraform",
         {each: text.replace("~> 4.1", ">= 4.1") for each, text in stacks(given="null").items()},
         [("unpinned", "live/dev/main.tf:5", ()), ("unpinned", "modules/images/main.tf:4", ())],
+    ),
+    (
+        "data that azd fills in are not known yet",
+        "terraform",
+        {"live/dev/main.tf": NAMED, "live/dev/main.tfvars.json": '{"name": "${NAME}", "range": "${RANGE=10.0.0.0/8}", "password": "${WORD}"}'},
+        [],
+    ),
+    (
+        "data that a pipeline fills in are not known yet",
+        "terraform",
+        {"live/dev/main.tf": NAMED, "live/dev/dev.tfvars": 'name = "#{name}#"\nrange = "__RANGE__"\npassword = "#{word}#"\n'},
+        [],
+    ),
+    (
+        "data that are known are judged, whatever signs they have",
+        "terraform",
+        {"live/dev/main.tf": NAMED, "live/dev/dev.tfvars": 'name = "#shop"\nrange = "10.0.0.0/33"\npassword = "#{word"\n'},
+        [("illegal-name", "live/dev/dev.tfvars:1", ("dev",)), ("range", "live/dev/dev.tfvars:2", ("dev",)), ("secret-in-clear", "live/dev/dev.tfvars:3", ("dev",))],
+    ),
+    *(
+        (
+            f"an environment is called {each}",
+            "terraform",
+            {f"live/{each}/network/main.tf": LIVE.replace("STACK", each) + NETWORK},
+            [("range", f"live/{each}/network/main.tf:21", (each,))],
+        )
+        for each in ("dev", "test", "qa", "uat", "stg", "stage", "staging", "sandbox", "preprod", "prd", "prod", "production")
+    ),
+    *(
+        (
+            f"manifests of an environment are called {each}",
+            "kubernetes",
+            {f"k8s/{each}/shop.yaml": DEPLOYMENT.replace(":1.4.2", ":latest")},
+            [("image-mutable", f"k8s/{each}/shop.yaml:14", (each,))],
+        )
+        for each in ("dev", "test", "qa", "uat", "stg", "stage", "staging", "sandbox", "preprod", "prd", "prod", "production")
+    ),
+    (
+        "a password that is called pass",
+        "kubernetes",
+        {**shop(), "deploy/base/deployment.yaml": DEPLOYMENT.replace("        ports:", "        env: [{name: QUEUE_DEFAULT_PASS, value: rabbit}, {name: COMPASS, value: north}]\n          ports:", 1)},
+        [("secret-in-clear", "deploy/base/deployment.yaml:15", ("uat",))],
+    ),
+    (
+        "a container that is never asked is one finding",
+        "kubernetes",
+        {**shop(), "deploy/base/deployment.yaml": "".join(line for line in DEPLOYMENT.splitlines(keepends=True) if "Probe:" not in line)},
+        [("probe-missing", "deploy/base/deployment.yaml:13", ("uat",))],
     ),
     (
         "a wait that asks again hides no error, because it fails in the end",

@@ -152,9 +152,11 @@ def _missing_probes(
     if thing.kind in ("Job", "CronJob", "Pod"):
         return
     if served and container.get("ports"):
-        for probe, why in (("readinessProbe", "a Service sends it requests"), ("livenessProbe", "it serves requests")):
-            if not container.get(probe):
-                yield scene.find(PROBE, thing.origin(*path), f"{who} has no {probe}, though {why}.")
+        asked = {"readinessProbe": "a Service sends it requests", "livenessProbe": "it serves requests"}
+        missing = [each for each in asked if not container.get(each)]
+        if missing:
+            what = f"{who} has no {' and no '.join(missing)}, though {asked[missing[0]]}."
+            yield scene.find(PROBE, thing.origin(*path), what)
     liveness = mapping(container.get("livenessProbe"))
     if liveness and not container.get("startupProbe"):
         period, failures = number(liveness.get("periodSeconds"), 10), number(liveness.get("failureThreshold"), 3)

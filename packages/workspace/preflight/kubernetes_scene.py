@@ -18,7 +18,9 @@ from workspace.preflight.kubernetes_yaml import Document, items, mapping
 Path = Sequence[str | int]
 # The wheel first: it renders many folders in one go.
 _KUSTOMIZE = Kustomize(engines=("pykustomize", "kubectl", "kustomize"))
-_ENVIRONMENT = re.compile(r"(dev|development|int|test|testing|qa|uat|stage|staging|preprod|prod|prd|production|live)")
+_ENVIRONMENT = re.compile(
+    r"(dev|development|int|test|testing|qa|uat|stg|stage|staging|sandbox|preprod|prod|prd|production|live)"
+)
 _PRODUCTION = {"prod", "prd", "production", "live"}
 _ABOVE = {"overlays", "environments", "envs", "env", "stages"}
 _KNOWN: dict[str, list[dict[str, Any]] | str] = {}

@@ -39,7 +39,8 @@ _TO_DO = re.compile(r"CHANGE[-_]?ME|REPLACE[-_](ME|WITH|THIS)\w*|REPLACE_\w+|YOU
 # What expands variables itself, or holds a script.
 _EXPANDED = {"args", "command", "data", "binaryData", "script"}
 _SECRET = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING)$", re.IGNORECASE
+    r"(PASSWORD|PASSWD|_PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING)$",
+    re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|://[^/\s:$]+:[^@\s$]+@|\bsk-[\w-]{20}"

@@ -16,10 +16,12 @@ from typing import Any
 
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.terraform_read import Attribute, Block, Unreadable, read
-from workspace.preflight.terraform_values import UNKNOWN, Scope, value
+from workspace.preflight.terraform_values import UNKNOWN, Scope, filled, value
 
 _DEEPEST = 8
-_NAMED = re.compile(r"dev|development|int|test|testing|qa|uat|stage|staging|preprod|prod|prd|production|live")
+_NAMED = re.compile(
+    r"dev|development|int|test|testing|qa|uat|stg|stage|staging|sandbox|preprod|prod|prd|production|live"
+)
 _LABELS = {"resource": 2, "data": 2, "variable": 1, "output": 1, "module": 1, "provider": 1}
 _NO_SCOPE = Scope({}, {}, lambda *_: UNKNOWN)
 
@@ -243,7 +245,7 @@ class Tree:
             self.unreadable.append((file, 0, str(error)))
         else:
             if isinstance(values, dict):
-                return values
+                return {name: filled(each) for name, each in values.items()}
             self.unreadable.append((file, 1, "it is no object"))
         return None
 
