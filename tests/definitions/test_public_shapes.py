@@ -65,6 +65,31 @@ NGINX = "  annotations:\n    nginx.ingress.kubernetes.io/rewrite-target: /\n    
 INGRESS = web("Ingress", "networking.k8s.io/v1", "shop", SAME_RULES, NGINX)
 
 
+RELEASE = """
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata:
+  name: stall
+  namespace: SPACE
+spec:
+  interval: 1m
+  chart:
+    spec:
+      chart: ./charts/stall
+      sourceRef: {kind: GitRepository, name: flux-system}
+"""
+POLICY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: stall
+  namespace: stall
+spec:
+  podSelector: {matchLabels: {app: stall}}
+  policyTypes: [Ingress, Egress]
+"""
+
+
 def shop(*more: str) -> dict[str, str]:
     """A base with a shop, two slots of it in one environment, and what else the base brings."""
     names = ["deployment", "service", "policy", *more]
@@ -369,6 +394,18 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         "kubernetes",
         {**shop(), "deploy/base/deployment.yaml": "".join(line for line in DEPLOYMENT.splitlines(keepends=True) if "Probe:" not in line)},
         [("probe-missing", "deploy/base/deployment.yaml:13", ("uat",))],
+    ),
+    (
+        "a policy for the pods that a chart brings",
+        "kubernetes",
+        {"clusters/dev/stall.yaml": RELEASE.replace("SPACE", "stall"), "clusters/dev/policy.yaml": POLICY},
+        [],
+    ),
+    (
+        "a policy for pods where no chart is installed",
+        "kubernetes",
+        {"clusters/dev/stall.yaml": RELEASE.replace("SPACE", "other"), "clusters/dev/policy.yaml": POLICY},
+        [("selector-finds-nothing", "clusters/dev/policy.yaml:8", ("dev",))],
     ),
     (
         "a wait that asks again hides no error, because it fails in the end",
