@@ -212,6 +212,15 @@ output "registry" {
   value       = READ
 }
 """
+EPHEMERAL = """
+ephemeral "random_password" "word" {
+  length = 20
+}
+
+resource "terraform_data" "word" {
+  input = ephemeral.random_password.word.result
+}
+"""
 NAMED = (
     LIVE.replace("STACK", "dev")
     + """
@@ -348,6 +357,18 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         [("unpinned", "live/dev/main.tf:5", ()), ("unpinned", "modules/images/main.tf:4", ())],
     ),
     (
+        "names of plugins, and what is made for one run only",
+        "terraform",
+        {"modules/images/main.tf": IMAGES.replace('version = ">= 4.1"', 'version = "~> 4.1"\n      configuration_aliases = [azurerm.hub]') + EPHEMERAL},
+        [],
+    ),
+    (
+        "something made for one run only that nobody declares",
+        "terraform",
+        {"modules/images/main.tf": IMAGES.replace(">= 4.1", "~> 4.1") + EPHEMERAL.replace('"word" {', '"name" {')},
+        [("undeclared", "modules/images/main.tf:31", ())],
+    ),
+    (
         "data that azd fills in are not known yet",
         "terraform",
         {"live/dev/main.tf": NAMED, "live/dev/main.tfvars.json": '{"name": "${NAME}", "range": "${RANGE=10.0.0.0/8}", "password": "${WORD}"}'},
@@ -406,6 +427,18 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         "kubernetes",
         {"clusters/dev/stall.yaml": RELEASE.replace("SPACE", "other"), "clusters/dev/policy.yaml": POLICY},
         [("selector-finds-nothing", "clusters/dev/policy.yaml:8", ("dev",))],
+    ),
+    (
+        "a canary is left alone for a while, and then asked",
+        "github",
+        {ROLL: workflow("kubectl apply -k deploy", "sleep 300", "count=$(kubectl logs -l app=shop --since=5m | grep -c ERROR || true)", 'if [ "$count" -gt 10 ]; then exit 1; fi'), "deploy/kustomization.yaml": kustomization()},
+        [],
+    ),
+    (
+        "a canary is left alone for a while, and nothing is asked",
+        "github",
+        {ROLL: workflow("kubectl apply -k deploy", "sleep 300", "kubectl logs -l app=shop --since=5m"), "deploy/kustomization.yaml": kustomization()},
+        [("sleep-as-wait", f"{ROLL}:13", ())],
     ),
     (
         "a wait that asks again hides no error, because it fails in the end",

@@ -195,7 +195,7 @@ def _sleep(step: Step, command: Command, job: Job | None) -> Iterator[Finding]:
     if not job or seconds < _SHORT or command.swallowed_by:
         return
     behind = [each for each in step.script.commands if each.node.start_byte > command.node.start_byte]
-    if any(verifies(each) or each.inside(*LOOPS) for each in behind):
+    if any(verifies(each) or each.inside(*LOOPS) or _fails(each) for each in behind):
         return
     here = next((number for number, each in enumerate(job.steps) if each == step), 0)
     made = any(of_command(each) for each in step.script.commands if each.row <= command.row)
@@ -233,13 +233,17 @@ def fails_at_its_end(script: Script, node: Node) -> bool:
         return True
     counter = re.match(r"for\s+(\w+)\b", script.source(node))
     for command in script.below(node):
-        fails = command.program in ("exit", "return") and command.arguments[:1] not in ((), ("0",))
-        if not (fails or command.program == "false"):
+        if not _fails(command):
             continue
         asked = [_condition(script, part, command.node) for part in command.above if part.start_byte >= node.start_byte]
         if not any(asked) or any(_COUNTS.search(each) or _names(counter, each) for each in asked):
             return True
     return False
+
+
+def _fails(command: Command) -> bool:
+    ends = command.program in ("exit", "return") and command.arguments[:1] not in ((), ("0",))
+    return ends or command.program == "false"
 
 
 def _condition(script: Script, part: Node, inside: Node) -> str:

@@ -76,6 +76,7 @@ UNKNOWN_COUNT = Rule(
 RULES = (UNDECLARED, UNKNOWN_OUTPUT, MODULE_INPUT, NO_MODULE, UNUSED, UNPINNED, UNDESCRIBED, README, UNKNOWN_COUNT)
 
 _ALWAYS_THERE = {"each", "count", "self", "path", "terraform"}
+_LOOKED_UP = ("data", "ephemeral")
 _OF_A_CALL = {"source", "version", "providers", "count", "for_each", "depends_on"}
 _ADDRESSES = {"moved", "removed", "import", "check"}
 
@@ -104,7 +105,8 @@ def _read_in(block: Block, bound: frozenset[str]) -> Iterator[tuple[Attribute, R
     if block.kind == "dynamic":
         named = block.attributes.get("iterator")
         bound |= {named.word if named else block.name}
-    for attribute in block.attributes.values():
+    # What is said of plugins, as in configuration_aliases, are names of theirs.
+    for attribute in block.attributes.values() if block.kind != "required_providers" else ():
         yield from ((attribute, reference, bound) for reference in attribute.references)
     for inner in block.blocks:
         yield from _read_in(inner, bound)
@@ -123,7 +125,7 @@ def _undeclared(tree: Tree, folder: Folder) -> Iterator[Finding]:
 
 
 def _called(reference: Reference) -> str:
-    return ".".join(reference.path[: 3 if reference.path[0] == "data" else 2])
+    return ".".join(reference.path[: 3 if reference.path[0] in _LOOKED_UP else 2])
 
 
 def _where(folder: Folder) -> str:
@@ -135,13 +137,11 @@ def _is_declared(folder: Folder, path: tuple[str, ...]) -> bool:
         return path[1] in folder.variables
     if path[0] == "local":
         return path[1] in folder.locals
-    if path[0] == "data":
-        return any(each.address == ".".join(path[1:3]) for each in folder.all("data"))
+    if path[0] in _LOOKED_UP:
+        return any(each.address == ".".join(path[1:3]) for each in folder.all(path[0]))
     if path[0] == "module":
         return False
-    return ".".join(path[:2]) in folder.resources or any(
-        each.address == ".".join(path[:2]) for each in folder.all("ephemeral")
-    )
+    return ".".join(path[:2]) in folder.resources
 
 
 def _output(tree: Tree, folder: Folder, reference: Reference, place: str) -> Iterator[Finding]:
