@@ -212,6 +212,12 @@ output "registry" {
   value       = READ
 }
 """
+BASED = """ARG NODE=24
+ARG BASE=node:${NODE}-alpine
+FROM ${BASE}
+HEALTHCHECK CMD ["node", "--version"]
+USER node
+"""
 EPHEMERAL = """
 ephemeral "random_password" "word" {
   length = 20
@@ -367,6 +373,18 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         "terraform",
         {"modules/images/main.tf": IMAGES.replace(">= 4.1", "~> 4.1") + EPHEMERAL.replace('"word" {', '"name" {')},
         [("undeclared", "modules/images/main.tf:31", ())],
+    ),
+    (
+        "a base that arguments before it make up",
+        "docker",
+        {"shop/Dockerfile": BASED},
+        [],
+    ),
+    (
+        "a base of which an argument has no default",
+        "docker",
+        {"shop/Dockerfile": BASED.replace("NODE=24", "NODE")},
+        [("base-not-pinned", "shop/Dockerfile:3", ())],
     ),
     (
         "data that azd fills in are not known yet",

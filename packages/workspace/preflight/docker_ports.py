@@ -135,9 +135,9 @@ def _named(container: Object) -> set[Any]:
 
 def _number(container: Object, port: Any) -> int:
     """The port as a number; a name is looked up among the container's ports."""
-    if not isinstance(port, str):
-        return port if isinstance(port, int) else 0
-    for each in container.get("ports") or ():
+    if isinstance(port, int):
+        return port
+    for each in (container.get("ports") or ()) if isinstance(port, str) else ():
         if isinstance(each, Mapping) and each.get("name") == port and isinstance(each.get("containerPort"), int):
             return int(each["containerPort"])
     return 0

@@ -107,19 +107,19 @@ def _labels(labels: dict[str, Any]) -> str:
     return ", ".join(f"{key}={value}" for key, value in labels.items())
 
 
+def _installed_to(scene: Scene) -> set[str]:
+    """The namespaces into which an operator installs charts, whose pods are not known here."""
+    releases = {each.at("spec", "targetNamespace") or each.namespace for each in scene.of("HelmRelease", "HelmChart")}
+    of_argo = {each.at("spec", "destination", "namespace") for each in scene.of("Application")}
+    return {str(each) for each in releases | of_argo if each}
+
+
 def _is_foreign(scene: Scene, labels: dict[str, Any], namespace: str) -> bool:
     """True for labels that only a controller gives, to pods that it makes itself, and where a chart is installed."""
     if namespace in _installed_to(scene):
         return True
     own = {key for each in scene.workloads for key in each.labels}
     return any("/" in key and not key.startswith("app.kubernetes.io/") and key not in own for key in map(str, labels))
-
-
-def _installed_to(scene: Scene) -> set[str]:
-    """The namespaces into which an operator installs charts, whose pods are not known here."""
-    releases = {each.at("spec", "targetNamespace") or each.namespace for each in scene.of("HelmRelease", "HelmChart")}
-    of_argo = {each.at("spec", "destination", "namespace") for each in scene.of("Application")}
-    return {str(each) for each in releases | of_argo if each}
 
 
 def _backends(scene: Scene, route: Thing, everywhere: Sequence[Scene]) -> Iterator[Finding]:
