@@ -11,7 +11,6 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from workspace.preflight.baseline import fingerprints
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.families import looked
 from workspace.preflight.finding import Finding, Report
@@ -549,19 +548,6 @@ def said(each: Finding) -> Found:
 def test_a_shape_has_the_findings_it_deserves(tmp_path: Path, family: str, files: Files, wanted: list[Found]) -> None:
     found = report(tmp_path, family, files).findings
     assert [said(each) for each in found] == wanted, [str(each) for each in found]
-
-
-def test_an_old_action_of_many_steps_is_one_finding_that_stays_the_same_when_lines_move(tmp_path: Path) -> None:
-    steps = "      - uses: actions/checkout@v4\n"
-    two, three = (
-        report(tmp_path / each, "github", {ROLL: workflow("make", extra=steps * times)}).findings
-        for each, times in (("two", 2), ("three", 3))
-    )
-    assert [(each.place, each.what.rpartition("; ")[2]) for each in (*two, *three)] == [
-        (f"{ROLL}:11", "take v5 or later, also on line 12"),
-        (f"{ROLL}:11", "take v5 or later, also on lines 12, 13"),
-    ]
-    assert fingerprints(two) == fingerprints(three)
 
 
 def test_a_probe_that_is_not_there_asks_no_port(tmp_path: Path) -> None:

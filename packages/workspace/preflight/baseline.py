@@ -38,7 +38,7 @@ IDLE = Rule(
 )
 RULES = (EXPIRED, IDLE)
 _DAYS = 90
-_LINE = re.compile(r"(?<=[\w/]):\d+|, also on lines? [\d, ]+$")
+_LINE = re.compile(r"(?<=[\w/]):\d+")
 _FIELDS = {"rule", "fingerprint", "place", "reason", "expires", "what"}
 
 

@@ -1,6 +1,6 @@
 """What preflight says: rules, what they found where, and what was looked at."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,17 +93,6 @@ class Report:
             grouped[key] = Finding(finding.rule, finding.place, finding.what, known + more)
         findings = sorted(grouped.values(), key=_order)
         return cls(tuple(each for report in reports for each in report.checked), tuple(findings))
-
-
-def folded(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """What one file says on several lines as one finding, at the first of them."""
-    found: dict[tuple[str, str, str], list[Finding]] = {}
-    for each in findings:
-        found.setdefault((each.rule.id, each.file, each.what), []).append(each)
-    for first, *others in found.values():
-        lines = [str(line) for line in sorted({each.line for each in others} - {first.line})]
-        also = f", also on line{'s' if lines[1:] else ''} {', '.join(lines)}" if lines else ""
-        yield Finding(first.rule, first.place, f"{first.what}{also}", first.environments)
 
 
 def _order(finding: Finding) -> tuple[int, str, int, str, str]:

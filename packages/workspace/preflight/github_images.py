@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from workspace.preflight.ages import Age, ages, ended
-from workspace.preflight.finding import Finding, Rule, Severity, folded
+from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.github_changes import changes, is_production
 from workspace.preflight.github_expressions import expressions
 from workspace.preflight.github_workflow import Job, Step, Tree
@@ -62,17 +62,15 @@ _DEPLOYS = frozenset(("kubectl", "helm", "az"))
 
 def check(tree: Tree, today: date) -> Iterator[Finding]:
     """Images that are not what was tried, and everything whose end has come by a day."""
-    aged: list[Finding] = []
     for workflow in tree.workflows:
         for job in workflow.jobs.values():
             yield from _runner(job, today)
             for step in job.own_steps:
                 yield from _floating(step)
-                aged += _age(step, today)
+                yield from _age(step, today)
     for action in tree.actions:
         for step in action.steps:
-            aged += _age(step, today)
-    yield from folded(aged)
+            yield from _age(step, today)
     yield from _rebuilt(tree)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from workspace.preflight.finding import Finding, Rule, Severity, folded
+from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.github_changes import changes
 from workspace.preflight.github_expressions import Expression, expressions
 from workspace.preflight.github_shell import Command
@@ -105,7 +105,6 @@ _MOVING = re.compile(r"^(main|master|develop|dev|trunk|latest|head|edge|nightly|
 
 def check(tree: Tree) -> Iterator[Finding]:
     """What workflows show, take in and may do."""
-    named: list[Finding] = []
     for workflow in tree.workflows:
         yield from _clear(workflow)
         for job in workflow.jobs.values():
@@ -114,14 +113,13 @@ def check(tree: Tree) -> Iterator[Finding]:
             for step in job.own_steps:
                 yield from _script(step)
                 yield from _login(job, step)
-                named += _version(job, step)
+                yield from _version(job, step)
             if job.uses and not job.uses.startswith("./"):
                 yield from _moves(f"{job.file}:{job.piece['uses'].line}", job.uses)
     for action in tree.actions:
         for step in action.steps:
             yield from _script(step)
             yield from _moves(step.place_in_file, step.uses)
-    yield from folded(named)
 
 
 def _clear(workflow: Workflow) -> Iterator[Finding]:
