@@ -51,6 +51,7 @@ template:
         livenessProbe: {httpGet: {path: /up, port: 8080}}
 """
 DEPLOYMENT = web("Deployment", "apps/v1", "shop", POD)
+QUEUE = web("StatefulSet", "apps/v1", "shop", f"serviceName: shop\nreplicas: TIMES{POD}")
 SERVICE = web("Service", "v1", "shop", "selector: {app: shop}\nports: [{port: 80, targetPort: 8080}]")
 DENY = web("NetworkPolicy", "networking.k8s.io/v1", "deny", "podSelector: {}\npolicyTypes: [Ingress, Egress]")
 ROUTE = web(
@@ -420,6 +421,18 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
             [("image-mutable", f"k8s/{each}/shop.yaml:14", (each,))],
         )
         for each in ("dev", "test", "qa", "uat", "stg", "stage", "staging", "sandbox", "preprod", "prd", "prod", "production")
+    ),
+    (
+        "a single pod needs no name among peers",
+        "kubernetes",
+        {"k8s/uat/queue.yaml": QUEUE.replace("TIMES", "1"), "k8s/uat/service.yaml": SERVICE, "k8s/uat/deny.yaml": DENY},
+        [],
+    ),
+    (
+        "several pods find each other by name",
+        "kubernetes",
+        {"k8s/uat/queue.yaml": QUEUE.replace("TIMES", "3"), "k8s/uat/service.yaml": SERVICE, "k8s/uat/deny.yaml": DENY},
+        [("headless-service", "k8s/uat/queue.yaml:6", ("uat",))],
     ),
     (
         "a password that is called pass",

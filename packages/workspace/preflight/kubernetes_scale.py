@@ -160,7 +160,8 @@ def _headless(scene: Scene, thing: Thing) -> Iterator[Finding]:
     if service is None:
         what = f"{thing} stands on Service {name}, which does not exist." if name else f"{thing} names no Service."
         yield scene.find(HEADLESS, thing.place("spec", "serviceName"), what)
-    elif service.at("spec", "clusterIP") != "None":
+    # A single pod has no peers to find, and is found by the Service as any other is.
+    elif service.at("spec", "clusterIP") != "None" and thing.at("spec", "replicas") not in (None, 1):
         what = f"{thing} stands on Service {name}, which is not headless (clusterIP None)."
         yield scene.find(HEADLESS, thing.place("spec", "serviceName"), what)
 
