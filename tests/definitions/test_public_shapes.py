@@ -65,6 +65,30 @@ NGINX = "  annotations:\n    nginx.ingress.kubernetes.io/rewrite-target: /\n    
 INGRESS = web("Ingress", "networking.k8s.io/v1", "shop", SAME_RULES, NGINX)
 
 
+ARGO = """
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: shop
+  namespace: argocd
+spec:
+  project: default
+  source: {repoURL: "https://github.com/example/shop.git", targetRevision: main, path: PATH}
+  destination: {server: "https://kubernetes.default.svc", namespace: shop}
+"""
+FLUX = """
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata:
+  name: shop
+  namespace: flux-system
+spec:
+  interval: 10m
+  path: PATH
+  prune: true
+  targetNamespace: shop
+  sourceRef: {kind: GitRepository, name: flux-system}
+"""
 RELEASE = """
 apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
@@ -433,6 +457,24 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         "kubernetes",
         {"k8s/uat/queue.yaml": QUEUE.replace("TIMES", "3"), "k8s/uat/service.yaml": SERVICE, "k8s/uat/deny.yaml": DENY},
         [("headless-service", "k8s/uat/queue.yaml:6", ("uat",))],
+    ),
+    (
+        "a folder that Argo CD applies into a namespace",
+        "kubernetes",
+        {"gitops/apps/shop.yaml": ARGO.replace("PATH", "gitops/shop"), "gitops/shop/service.yaml": SERVICE},
+        [],
+    ),
+    (
+        "a folder that Flux applies into a namespace",
+        "kubernetes",
+        {"gitops/apps/shop.yaml": FLUX.replace("PATH", "./gitops/shop"), "gitops/shop/service.yaml": SERVICE},
+        [],
+    ),
+    (
+        "a folder that nobody applies into a namespace",
+        "kubernetes",
+        {"gitops/apps/shop.yaml": ARGO.replace("PATH", "gitops/stall"), "gitops/shop/service.yaml": SERVICE},
+        [("namespace", "gitops/shop/service.yaml:3", ())],
     ),
     (
         "a password that is called pass",
