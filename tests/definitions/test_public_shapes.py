@@ -242,6 +242,20 @@ FROM ${BASE}
 HEALTHCHECK CMD ["node", "--version"]
 USER node
 """
+ONE = """
+module "one" {
+  source = "../../modules/one"
+}
+"""
+ONE_MODULE = """
+resource "azurerm_virtual_network" "main" {
+  name                = "shop"
+  resource_group_name = "rg-shop"
+  location            = "westeurope"
+  shade               = "blue"
+  address_space       = ["10.0.0.0/16"]
+}
+"""
 EPHEMERAL = """
 ephemeral "random_password" "word" {
   length = 20
@@ -385,6 +399,18 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         "terraform",
         {each: text.replace("~> 4.1", ">= 4.1") for each, text in stacks(given="null").items()},
         [("unpinned", "live/dev/main.tf:5", ()), ("unpinned", "modules/images/main.tf:4", ())],
+    ),
+    (
+        "a module that names no version takes its root's",
+        "terraform",
+        {"live/dev/main.tf": LIVE.replace("STACK", "dev").replace("~> 4.1", "~> 5.1") + ONE, "modules/one/main.tf": ONE_MODULE},
+        [("unknown-argument", "modules/one/main.tf:6", ())],
+    ),
+    (
+        "a module whose root takes an older version",
+        "terraform",
+        {"live/dev/main.tf": LIVE.replace("STACK", "dev") + ONE, "modules/one/main.tf": ONE_MODULE},
+        [],
     ),
     (
         "names of plugins, and what is made for one run only",

@@ -8,6 +8,7 @@ from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_facts import arguments
 from workspace.preflight.terraform_read import Attribute, Block, Reference
+from workspace.preflight.terraform_schema import tops
 from workspace.preflight.terraform_tree import Folder, Item, Tree
 
 UNDECLARED = Rule(
@@ -234,12 +235,8 @@ def _required(folder: Folder) -> Iterator[tuple[str, tuple[str, str]]]:
 
 def _is_kept_out_above(tree: Tree, folder: Folder, provider: str) -> bool:
     """True when all who call a module keep the provider's next major out: Terraform takes what suits all of them."""
-    above, tops = [folder.path], set[str]()
-    for path in above:
-        callers = [each.path for each in tree.folders.values() if path in map(each.called, each.calls.values())]
-        tops |= set() if callers else {path}
-        above += [each for each in callers if each not in above]
-    versions = [dict(_required(tree.folders[each])).get(provider, ("", ""))[1] for each in tops - {folder.path}]
+    above = [dict(_required(tree.folders[each])) for each in tops(tree, folder) - {folder.path}]
+    versions = [each.get(provider, ("", ""))[1] for each in above]
     return bool(versions) and all(map(_keeps_out, versions))
 
 
