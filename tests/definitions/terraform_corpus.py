@@ -243,7 +243,7 @@ SEEDS = (
     ),
     Seed(
         "any later major of a provider is taken",
-        _module("shared/postgresql", "versions.tf"),
+        _stack("postgresql", "versions.tf"),
         '"~> 3.6"',
         '">= 3.6"',
         "unpinned",

@@ -161,7 +161,9 @@ class _Reader:
                 self._mistake(each.line, f"{each.word} stands before the first FROM; only ARG may")
         if not stages:
             self._mistake(1, "there is no FROM, so there is no image to build")
-        arguments = {name: value for each in before for name, value in each.pairs}
+        arguments: dict[str, str] = {}
+        for name, value in (pair for each in before for pair in each.pairs):
+            arguments[name] = filled(value, arguments)
         made = tuple(self._stage(*each) for each in stages)
         return Dockerfile(made, arguments, tuple(self.comments), tuple(self.mistakes))
 

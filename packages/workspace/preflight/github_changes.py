@@ -11,6 +11,7 @@ from workspace.preflight.github_workflow import Job, Step
 
 TERRAFORM = frozenset(("terraform", "tofu", "terragrunt"))
 _KUBECTL = frozenset(("apply", "create", "delete", "patch", "replace", "scale", "set", "annotate", "label", "edit"))
+_ROLLOUTS = frozenset(("promote", "set", "undo", "restart", "abort", "retry"))
 _HELM = frozenset(("upgrade", "install", "uninstall", "rollback"))
 _AZ_GROUPS = frozenset(("deployment", "webapp", "functionapp", "containerapp", "staticwebapp", "aks", "network"))
 _AZ_VERBS = frozenset(("create", "update", "delete", "deploy", "config-zip", "up", "swap", "set", "restart", "add"))
@@ -77,6 +78,9 @@ def of_command(command: Command) -> str:
     program = command.program
     if program in TERRAFORM:
         return program if _applies(command) else ""
+    rollouts = of_rollouts(command)
+    if rollouts:
+        return "kubectl" if rollouts[0] in _ROLLOUTS else ""
     if program == "kubectl":
         tries = any(each.startswith("--dry-run") and not each.endswith("=none") for each in command.arguments)
         verb = _verbs(command)
@@ -87,6 +91,13 @@ def of_command(command: Command) -> str:
     if program == "azd":
         return program if command.verbs[:1] in (("up",), ("provision",), ("deploy",), ("down",)) else ""
     return _az(command) if program == "az" else _publisher(command)
+
+
+def of_rollouts(command: Command) -> tuple[str, ...]:
+    """What Argo Rollouts is told, whichever way it is called: `status backend`; empty for other commands."""
+    if command.program == "kubectl-argo-rollouts":
+        return command.verbs
+    return command.verbs[2:] if command.program == "kubectl" and command.has("argo", "rollouts") else ()
 
 
 def is_production(job: Job) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.github_changes import TERRAFORM, is_production, of_command
-from workspace.preflight.github_shell import Command
-from workspace.preflight.github_waits import matters
+from workspace.preflight.github_shell import LOOPS, Command
+from workspace.preflight.github_waits import fails_at_its_end, matters
 from workspace.preflight.github_workflow import Job, Step, Tree, Workflow
 
 PIPE = Rule(
@@ -165,9 +165,24 @@ def _hidden(step: Step, command: Command) -> Iterator[Finding]:
     if {"delete", "uninstall", "destroy", "logout", "unlock"} & set(command.verbs):
         return
     # What changes something and is waved through is told by another rule.
-    if command.inside("command_substitution") and not of_command(command):
+    if command.inside("command_substitution") and not of_command(command) and not _is_asked_again(command):
         answer = " ".join(command.swallowed_by.split())[:40]
         yield HIDDEN.at(step.line(command.row), f"every error of `{command.said}` becomes the answer `{answer}`")
+
+
+def _is_asked_again(command: Command) -> bool:
+    """True in a loop that waits and fails in the end: an error is "not yet" there, unless "nothing" is waited for."""
+    loop = next((part for part in command.above if part.type in LOOPS), None)
+    if loop is None or not any(each.program == "sleep" for each in command.script.below(loop)):
+        return False
+    text = command.script.source(loop)
+    made = next((part for part in command.above if part.type == "variable_assignment"), None)
+    answer = "".join(re.findall(r"\b(?:echo|printf)\s+[\"']?([\w.-]+)", command.swallowed_by))
+    named = command.script.source(made).partition("=")[0] if made else r"\w+"
+    name = rf"\$\{{?{named}\b\}}?[\"']?"
+    nothing = rf"[\"']?{re.escape(answer)}(?![\w.-])" if answer else "(\"\"|'')"
+    waits_for_it = rf"-z\s+[\"']?{name}|{name}\s*(=|==|-eq)\s*{nothing}"
+    return fails_at_its_end(command.script, loop) and not re.search(waits_for_it, text)
 
 
 def _switched_off(step: Step, switch: Command) -> Iterator[Finding]:
@@ -229,9 +244,15 @@ def _no_change(step: Step, job: Job) -> Iterator[Finding]:
                 place, f"`{end.said}` decides on the words of `{command.said}`, which has none of them when it fails"
             )
         elif "-detailed-exitcode" in command.arguments and _waved(step, command):
-            text = " ".join(value.text for each in job.workflow.jobs.values() for _, value in each.piece.walk())
+            text = " ".join(_text(each, of_others=each.id != job.id) for each in job.workflow.jobs.values())
             if not _CODE_ONE.search(text.replace(command.swallowed_by, "") if command.swallowed_by else text):
                 yield NO_CHANGE.at(place, f"`{command.said}` may fail, and nobody tells its 1 (error) from 0 and 2")
+
+
+def _text(job: Job, *, of_others: bool) -> str:
+    """All texts of a job; the outcomes that another one reads are those of its own steps."""
+    text = " ".join(value.text for _, value in job.piece.walk())
+    return re.sub(r"steps\.[\w-]+\.(outcome|conclusion)", "", text) if of_others else text
 
 
 def _waved(step: Step, command: Command) -> bool:

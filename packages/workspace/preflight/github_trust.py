@@ -248,7 +248,8 @@ def _version(job: Job, step: Step) -> Iterator[Finding]:
     foreign = name and owner.lower() not in _KNOWN_OWNERS and not step.uses.startswith(("./", "$/", "docker://"))
     if not foreign or pinned or not version or _MOVING.match(version):
         return
-    text = " ".join(value.text for _, value in job.piece.walk())
+    holders = (job.piece, job.workflow.piece["env"])
+    text = " ".join(value.text for each in holders for _, value in each.walk())
     if changes(job) or re.search(r"\$\{\{[^}]*\bsecrets\.(?!GITHUB_TOKEN)", text):
         yield TAG.at(step.place_in_file, f"{step.uses} may become other code: a tag can be moved")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from workspace.preflight.finding import Finding, Rule, Severity
-from workspace.preflight.github_changes import changes, of_command
+from workspace.preflight.github_changes import changes, of_command, of_rollouts
 from workspace.preflight.github_shell import LOOPS, Command, Script
 from workspace.preflight.github_workflow import Action, Job, Step, Tree
 
@@ -61,7 +61,8 @@ _SMOKE = re.compile(r"smoke|health|verif|probe", re.IGNORECASE)
 _FAILS = re.compile(
     r"\b(exit|return)\s+(?!0\b)[\"'$\w]|\bfalse\b|::error|core\.setFailed|^\s*(\[\[?|test)\s|\$\?", re.MULTILINE
 )
-_FAILING_LOOP = re.compile(r"\b(exit|return)\s+(?!0\b)[\"'$\w]|\bfalse\b")
+# Words of a condition that count tries or time.
+_COUNTS = re.compile(r"-(eq|ge|gt|le|lt|ne)\b|\(\(|\bSECONDS\b|\bdate\b|(==?|!=)\s*[\"']?\d")
 _QUIETLY = ("list", "get", "show", "describe", "logs", "version", "output")
 
 
@@ -80,6 +81,8 @@ def check(tree: Tree) -> Iterator[Finding]:
 def verifies(command: Command) -> bool:
     """True for a command that tells whether something is well: a rollout, a health page, a test."""
     words = command.verbs
+    if of_rollouts(command):
+        return of_rollouts(command)[0] == "status"
     if command.program == "kubectl":
         return words[:2] == ("rollout", "status") or words[:1] == ("wait",)
     if command.program == "helm":
@@ -192,7 +195,7 @@ def _sleep(step: Step, command: Command, job: Job | None) -> Iterator[Finding]:
     if not job or seconds < _SHORT or command.swallowed_by:
         return
     behind = [each for each in step.script.commands if each.node.start_byte > command.node.start_byte]
-    if any(verifies(each) or each.inside(*LOOPS) for each in behind):
+    if any(verifies(each) or each.inside(*LOOPS) or _fails(each) for each in behind):
         return
     here = next((number for number, each in enumerate(job.steps) if each == step), 0)
     made = any(of_command(each) for each in step.script.commands if each.row <= command.row)
@@ -216,12 +219,42 @@ def _loop(step: Step, node: Node, job: Job | None) -> Iterator[Finding]:
     leaves = any(each.program == "break" or each.own[:2] in (("exit", "0"), ("return", "0")) for each in inside)
     in_function = any(each.type == "function_definition" for each in _parents(node))
     nested = any(each.type in LOOPS for each in _parents(node))
-    tries = _FAILING_LOOP.search(text) or _FAILS.search(behind) or nested or in_function
+    tries = fails_at_its_end(script, node) or nested or in_function
     if not leaves or tries or _matters_behind(script, node):
         return
     if _remembered(text, behind) or isinstance(step.holder, Action):
         return
     yield LOOP.at(step.line(row), f"`{_short(text.splitlines()[0])}` goes on when its tries are used up")
+
+
+def fails_at_its_end(script: Script, node: Node) -> bool:
+    """True when a loop whose tries are used up ends the step: in it, at its last try, or right behind it."""
+    if _FAILS.search(script.after(node)):
+        return True
+    counter = re.match(r"for\s+(\w+)\b", script.source(node))
+    for command in script.below(node):
+        if not _fails(command):
+            continue
+        asked = [_condition(script, part, command.node) for part in command.above if part.start_byte >= node.start_byte]
+        if not any(asked) or any(_COUNTS.search(each) or _names(counter, each) for each in asked):
+            return True
+    return False
+
+
+def _fails(command: Command) -> bool:
+    ends = command.program in ("exit", "return") and command.arguments[:1] not in ((), ("0",))
+    return ends or command.program == "false"
+
+
+def _condition(script: Script, part: Node, inside: Node) -> str:
+    """What must hold for a command that stands in this part of a script: the words before it."""
+    if part.type not in ("if_statement", "elif_clause", "case_statement", "case_item", "list"):
+        return ""
+    return script.source(part).encode()[: inside.start_byte - part.start_byte].decode(errors="replace")
+
+
+def _names(counter: re.Match[str] | None, text: str) -> bool:
+    return bool(counter and re.search(rf"\${{?{counter[1]}\b", text))
 
 
 def _parents(node: Node) -> Iterator[Node]:

@@ -133,7 +133,7 @@ def _is_route(thing: Thing) -> bool:
 
 def claims(scene: Scene) -> Iterator[tuple[Thing, tuple[str | int, ...], str, str]]:
     """Who claims which host and path: routes and ingresses."""
-    for thing in scene.of(*ROUTES):
+    for thing in scene.apart(*ROUTES):
         ways = {
             f"{mapping(match.get('path')).get('value', '/')}{''.join(sorted(map(str, items(match.get('headers')))))}"
             for rule in map(mapping, thing.items("spec", "rules"))
@@ -142,7 +142,7 @@ def claims(scene: Scene) -> Iterator[tuple[Thing, tuple[str | int, ...], str, st
         for number, host in enumerate(thing.items("spec", "hostnames")):
             for way in sorted(ways or {"/"}):
                 yield thing, ("spec", "hostnames", number), str(host), way
-    for thing in scene.of("Ingress"):
+    for thing in scene.apart("Ingress"):
         for index, rule in enumerate(map(mapping, thing.items("spec", "rules"))):
             for each in map(mapping, items(mapping(rule.get("http")).get("paths")) or [{}]):
                 if rule.get("host"):

@@ -152,9 +152,11 @@ def _missing_probes(
     if thing.kind in ("Job", "CronJob", "Pod"):
         return
     if served and container.get("ports"):
-        for probe, why in (("readinessProbe", "a Service sends it requests"), ("livenessProbe", "it serves requests")):
-            if not container.get(probe):
-                yield scene.find(PROBE, thing.origin(*path), f"{who} has no {probe}, though {why}.")
+        asked = {"readinessProbe": "a Service sends it requests", "livenessProbe": "it serves requests"}
+        missing = [each for each in asked if not container.get(each)]
+        if missing:
+            what = f"{who} has no {' and no '.join(missing)}, though {asked[missing[0]]}."
+            yield scene.find(PROBE, thing.origin(*path), what)
     liveness = mapping(container.get("livenessProbe"))
     if liveness and not container.get("startupProbe"):
         period, failures = number(liveness.get("periodSeconds"), 10), number(liveness.get("failureThreshold"), 3)
@@ -212,17 +214,20 @@ def _rights(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) ->
 
 
 def _references(scene: Scene, sources: Sources, thing: Thing) -> Iterator[Finding]:
+    missing: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for kind, name, key, path in _read(thing):
         if name in _GIVEN_BY_CLUSTER or sources.gives(scene, thing.namespace, kind, name, key):
             continue
-        known = scene.one(kind, name, thing.namespace)
-        if known and key:
+        if key and scene.one(kind, name, thing.namespace):
             what = f"{thing} reads the key {key} of {kind} {name}, which does not have it."
-        elif key:
-            what = f"{thing} reads the key {key} of {kind} {name}, which nothing in the workspace makes."
+            yield scene.find(CONFIG if kind == "ConfigMap" else SECRET, thing.place(*path), what)
         else:
-            what = f"{thing} reads {kind} {name}, which nothing in the workspace makes."
-        yield scene.find(CONFIG if kind == "ConfigMap" else SECRET, thing.place(*path), what)
+            missing.setdefault((kind, name), []).append((key, thing.place(*path)))
+    for (kind, name), reads in missing.items():
+        keys = list(dict.fromkeys(key for key, _ in reads if key))
+        said = f"the key{'s' if len(keys) > 1 else ''} {', '.join(keys)} of " if all(key for key, _ in reads) else ""
+        what = f"{thing} reads {said}{kind} {name}, which nothing in the workspace makes."
+        yield scene.find(CONFIG if kind == "ConfigMap" else SECRET, reads[0][1], what)
 
 
 def _read(thing: Thing) -> Iterator[tuple[str, str, str, tuple[str | int, ...]]]:

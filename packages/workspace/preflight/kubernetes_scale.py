@@ -1,5 +1,6 @@
 """Rules for how many pods there are, what they are called and where they stand: the same way in every environment."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -154,13 +155,35 @@ def _share(value: Any, whole: int) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def _is_placed(thing: Thing, everywhere: Sequence[Scene]) -> bool:
+    """True where Argo CD or Flux applies the folder of an object, and says into which namespace."""
+    return any(
+        file.startswith(f"{folder}/")
+        for each in everywhere
+        for one in each.of("Application", "ApplicationSet", "Kustomization")
+        for folder in _placed_by(one)
+        for file in thing.files
+    )
+
+
+def _placed_by(operator: Thing) -> Iterator[str]:
+    """The folders that an object of an operator applies into a namespace which it names."""
+    spec = operator.mapping("spec")
+    spec = mapping(mapping(spec.get("template")).get("spec")) or spec
+    if spec.get("targetNamespace") or mapping(spec.get("destination")).get("namespace"):
+        sources = [spec, mapping(spec.get("source")), *map(mapping, items(spec.get("sources")))]
+        folders = (str(each.get("path") or "") for each in sources)
+        yield from (posixpath.normpath(each) for each in folders if each)
+
+
 def _headless(scene: Scene, thing: Thing) -> Iterator[Finding]:
     name = thing.at("spec", "serviceName")
     service = scene.one("Service", name, thing.namespace)
     if service is None:
         what = f"{thing} stands on Service {name}, which does not exist." if name else f"{thing} names no Service."
         yield scene.find(HEADLESS, thing.place("spec", "serviceName"), what)
-    elif service.at("spec", "clusterIP") != "None":
+    # A single pod has no peers to find, and is found by the Service as any other is.
+    elif service.at("spec", "clusterIP") != "None" and thing.at("spec", "replicas") not in (None, 1):
         what = f"{thing} stands on Service {name}, which is not headless (clusterIP None)."
         yield scene.find(HEADLESS, thing.place("spec", "serviceName"), what)
 
@@ -178,7 +201,8 @@ def _spaces(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
             what = f"{thing} belongs to the whole cluster and cannot be in namespace {thing.namespace}."
             yield scene.find(SPACE, place, what)
         elif thing.kind not in wide and not thing.namespace and is_said and is_known and thing.kind:
-            yield scene.find(SPACE, place, f"{thing} is in no namespace.")
+            placed = _is_placed(thing, everywhere)
+            yield from () if placed else (scene.find(SPACE, place, f"{thing} is in no namespace."),)
         other = thing.namespace.rpartition("-")[2] or thing.namespace
         if other in names and scene.environment and other != scene.environment:
             what = f"{thing} is of {scene.environment}, but stands in namespace {thing.namespace}."

@@ -18,7 +18,9 @@ from workspace.preflight.kubernetes_yaml import Document, items, mapping
 Path = Sequence[str | int]
 # The wheel first: it renders many folders in one go.
 _KUSTOMIZE = Kustomize(engines=("pykustomize", "kubectl", "kustomize"))
-_ENVIRONMENT = re.compile(r"(dev|development|int|test|testing|qa|uat|stage|staging|preprod|prod|prd|production|live)")
+_ENVIRONMENT = re.compile(
+    r"(dev|development|int|test|testing|qa|uat|stg|stage|staging|sandbox|preprod|prod|prd|production|live)"
+)
 _PRODUCTION = {"prod", "prd", "production", "live"}
 _ABOVE = {"overlays", "environments", "envs", "env", "stages"}
 _KNOWN: dict[str, list[dict[str, Any]] | str] = {}
@@ -155,6 +157,10 @@ class Scene:
     def of(self, *kinds: str) -> list[Thing]:
         """The objects of these kinds."""
         return [each for each in self.things if each.kind in kinds]
+
+    def apart(self, *kinds: str) -> list[Thing]:
+        """The objects of these kinds, each once, although several overlays of the environment bring it."""
+        return list({(each.kind, each.namespace, each.name): each for each in reversed(self.of(*kinds))}.values())[::-1]
 
     def one(self, kind: str, name: Any, namespace: str | None = None) -> Thing | None:
         """The object of that name; in that namespace when one is given."""

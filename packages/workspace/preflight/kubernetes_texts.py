@@ -39,7 +39,8 @@ _TO_DO = re.compile(r"CHANGE[-_]?ME|REPLACE[-_](ME|WITH|THIS)\w*|REPLACE_\w+|YOU
 # What expands variables itself, or holds a script.
 _EXPANDED = {"args", "command", "data", "binaryData", "script"}
 _SECRET = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING)$", re.IGNORECASE
+    r"(PASSWORD|PASSWD|_PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING)$",
+    re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|://[^/\s:$]+:[^@\s$]+@|\bsk-[\w-]{20}"
@@ -66,7 +67,15 @@ def check(scene: Scene, checkout: Checkout) -> Iterator[Finding]:
     for thing in scene.things:
         if thing.kind != "CustomResourceDefinition":
             yield from attempted((_placeholders,), scene, thing, checkout)
-            yield from attempted((_secrets, _retired), scene, thing)
+            yield from attempted((_secrets, _over), scene, thing)
+
+
+def _over(scene: Scene, thing: Thing) -> Iterator[Finding]:
+    """What is retired of an object, each thing once: at the class of an ingress, else where it is named first."""
+    found: dict[str, list[Finding]] = {}
+    for each in _retired(scene, thing):
+        found.setdefault(each.what.partition(": ")[2], []).append(each)
+    yield from (each[-1] if " is of the class " in each[-1].what else each[0] for each in found.values())
 
 
 def _scripts(checkout: Checkout) -> str:

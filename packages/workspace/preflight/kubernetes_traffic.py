@@ -63,7 +63,7 @@ def _service(scene: Scene, service: Thing) -> Iterator[Finding]:
     if not selector or not scene.workloads or service.at("spec", "type") == "ExternalName":
         return
     found = [each for each in _pods(scene, service.namespace) if selected(scene, each, selector)]
-    if not found and not _is_foreign(scene, selector):
+    if not found and not _is_foreign(scene, selector, service.namespace):
         place = service.place("spec", "selector")
         yield scene.find(SELECTOR, place, f"{service} selects {_labels(selector)}, which no pod has.")
     ports = [mapping(port) for each in found for _, one in each.containers() for port in items(one.get("ports"))]
@@ -86,7 +86,7 @@ def _selectors(scene: Scene, thing: Thing) -> Iterator[Finding]:
         return
     for path, selector in _selecting(thing):
         labels = mapping(selector.get("matchLabels"))
-        if not labels or selector.get("matchExpressions") or _is_foreign(scene, labels):
+        if not labels or selector.get("matchExpressions") or _is_foreign(scene, labels, thing.namespace):
             continue
         if not any(selected(scene, each, labels) for each in _pods(scene, thing.namespace)):
             yield scene.find(SELECTOR, thing.place(*path), f"{thing} selects {_labels(labels)}, which no pod has.")
@@ -107,8 +107,17 @@ def _labels(labels: dict[str, Any]) -> str:
     return ", ".join(f"{key}={value}" for key, value in labels.items())
 
 
-def _is_foreign(scene: Scene, labels: dict[str, Any]) -> bool:
-    """True for labels that only a controller gives, to pods that it makes itself."""
+def _installed_to(scene: Scene) -> set[str]:
+    """The namespaces into which an operator installs charts, whose pods are not known here."""
+    releases = {each.at("spec", "targetNamespace") or each.namespace for each in scene.of("HelmRelease", "HelmChart")}
+    of_argo = {each.at("spec", "destination", "namespace") for each in scene.of("Application")}
+    return {str(each) for each in releases | of_argo if each}
+
+
+def _is_foreign(scene: Scene, labels: dict[str, Any], namespace: str) -> bool:
+    """True for labels that only a controller gives, to pods that it makes itself, and where a chart is installed."""
+    if namespace in _installed_to(scene):
+        return True
     own = {key for each in scene.workloads for key in each.labels}
     return any("/" in key and not key.startswith("app.kubernetes.io/") and key not in own for key in map(str, labels))
 

@@ -4,6 +4,7 @@ from workspace.preflight import (
     shared,
     terraform_azure,
     terraform_environments,
+    terraform_passed,
     terraform_references,
     terraform_safety,
     terraform_schema,
@@ -40,7 +41,7 @@ def check(checkout: Checkout) -> Report:
         UNREADABLE.at(f"{file}:{line}" if line else file, f"{file} cannot be read: {reason}.")
         for file, line, reason in tree.unreadable
     ]
-    found += attempted([family.check for family in _FAMILIES], tree)
+    found += attempted([*(family.check for family in _FAMILIES), terraform_passed.check], tree)
     return Report.of([Report(_checked(tree), tuple(found))])
 
 

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_NAMED = re.compile(r"dev|development|int|test|testing|qa|uat|stage|staging|preprod|prod|prd|production|live")
+_NAMED = re.compile(
+    r"dev|development|int|test|testing|qa|uat|stg|stage|staging|sandbox|preprod|prod|prd|production|live"
+)
 # What serves every environment, given beside the file of one.
 _COMMON = frozenset({"common", "shared", "global", "globals", "default", "defaults", "all", "base"})
 _SHOWN = re.compile(r"(^|[._-])(example|sample|template)([._-]|$)")

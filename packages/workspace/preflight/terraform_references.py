@@ -9,6 +9,7 @@ from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_facts import arguments
 from workspace.preflight.terraform_read import Attribute, Block, Reference
+from workspace.preflight.terraform_schema import tops
 from workspace.preflight.terraform_tree import Folder, Item, Tree
 from workspace.preflight.terraform_units import Units
 
@@ -29,7 +30,7 @@ TWICE = Rule(
 UNKNOWN_OUTPUT = Rule(
     "terraform/unknown-output",
     Severity.ERROR,
-    "An output is read that the called module does not have.",
+    "An output is read that the called module, or the root behind a state, does not have.",
     "A workflow once read an output name that did not exist as an empty address and deployed with it.",
     "Add the output to the module, or read one that it has.",
 )
@@ -128,7 +129,8 @@ def _read_in(block: Block, bound: frozenset[str]) -> Iterator[tuple[Attribute, R
     if block.kind == "dynamic":
         named = block.attributes.get("iterator")
         bound |= {named.word if named else block.name}
-    for attribute in block.attributes.values():
+    # What is said of plugins, as in configuration_aliases, are names of theirs.
+    for attribute in block.attributes.values() if block.kind != "required_providers" else ():
         yield from ((attribute, reference, bound) for reference in attribute.references)
     for inner in block.blocks:
         yield from _read_in(inner, bound)
@@ -260,7 +262,7 @@ def _versions(tree: Tree, folder: Folder) -> Iterator[Finding]:
         yield UNPINNED.at(place, f"{_where(folder)} does not say which Terraform it needs (required_version).")
     required = dict(_required(folder))
     for name, (where, version) in required.items():
-        if not _keeps_out(version):
+        if not _keeps_out(version) and not _is_kept_out_above(tree, folder, name):
             said = f"takes {version!r}" if version else "names no version"
             yield UNPINNED.at(where, f"{_where(folder)} {said} of the provider {name}, so its next major gets in.")
     for name, item in _providers(folder).items():
@@ -279,6 +281,13 @@ def _required(folder: Folder) -> Iterator[tuple[str, tuple[str, str]]]:
         for name, attribute in block.attributes.items():
             text = [match for match in _texts(attribute) if re.match(r"[~<>=!\d ]", match)]
             yield name, (item.at(attribute.line), text[0] if text else "")
+
+
+def _is_kept_out_above(tree: Tree, folder: Folder, provider: str) -> bool:
+    """True when all who call a module keep the provider's next major out: Terraform takes what suits all of them."""
+    above = [dict(_required(tree.folders[each])) for each in tops(tree, folder) - {folder.path}]
+    versions = [each.get(provider, ("", ""))[1] for each in above]
+    return bool(versions) and all(map(_keeps_out, versions))
 
 
 def _texts(attribute: Attribute) -> list[str]:
@@ -344,13 +353,14 @@ def _late(folder: Folder, item: Item, attribute: Attribute) -> Iterator[Finding]
     for reference in attribute.references:
         made = folder.resources.get(".".join(reference.path[:2]))
         steps = [each for each in reference.path[2:] if each != "*"]
-        if made and steps and _is_late(made.block.labels[0], steps[0]) and steps[0] not in made.block.attributes:
+        if made and steps and is_late(made.block.labels[0], steps[0]) and steps[0] not in made.block.attributes:
             yield UNKNOWN_COUNT.at(
                 item.at(attribute.line),
                 f"{attribute.name} of {item.address} reads {'.'.join(reference.path)}, known only after creation.",
             )
 
 
-def _is_late(type_: str, name: str) -> bool:
+def is_late(type_: str, name: str) -> bool:
+    """True for an attribute that only the creation of a resource tells."""
     schema = arguments("resource", type_)
     return name == "id" or bool(schema and "c" in schema["attributes"].get(name, ("", ""))[1])

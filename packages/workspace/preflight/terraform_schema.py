@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from workspace.preflight import shared
+from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.terraform_facts import SCHEMA_MAJOR, arguments
 from workspace.preflight.terraform_read import Block
@@ -39,12 +41,37 @@ def check(tree: Tree) -> Iterator[Finding]:
 def judged(tree: Tree) -> Iterator[tuple[Item, Schema]]:
     """The resources and data sources whose type the schema knows, in folders that pin the schema's major."""
     for folder in tree.folders.values():
-        if _major(folder) == SCHEMA_MAJOR:
+        if majors(tree, folder) == {SCHEMA_MAJOR}:
             for kind in ("resource", "data"):
                 for item in folder.all(kind):
                     schema = arguments(kind, item.block.labels[0]) if len(item.block.labels) == 2 else None
                     if schema:
                         yield item, schema
+
+
+def majors(tree: Tree, folder: Folder) -> set[str | None]:
+    """The majors of the plugin that a folder is used with: its own, or those of all who call it where it says none."""
+    own = _major(folder)
+    return {own} if own else {_major(tree.folders[each]) for each in tops(tree, folder)}
+
+
+def tops(tree: Tree, folder: Folder) -> set[str]:
+    """The folders that nobody calls and that call this one, directly or through others; itself where nobody does."""
+    callers = shared.once(tree.checkout, _callers)
+    above, found = [folder.path], set[str]()
+    for path in above:
+        found |= set() if path in callers else {path}
+        above += [each for each in callers.get(path, ()) if each not in above]
+    return found
+
+
+def _callers(checkout: Checkout) -> Mapping[str, list[str]]:
+    """The folders that call each folder."""
+    found: dict[str, list[str]] = {}
+    for folder in shared.once(checkout, Tree).folders.values():
+        for path in {folder.called(each) for each in folder.calls.values()} - {None}:
+            found.setdefault(str(path), []).append(folder.path)
+    return found
 
 
 def _major(folder: Folder) -> str | None:

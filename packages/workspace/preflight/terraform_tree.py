@@ -19,7 +19,7 @@ from workspace.preflight import terraform_data
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.terraform_data import Data, environment_of
 from workspace.preflight.terraform_read import Attribute, Block, Unreadable, read
-from workspace.preflight.terraform_values import NOWHERE, UNKNOWN, Scope, looked_up, value
+from workspace.preflight.terraform_values import NOWHERE, UNKNOWN, Scope, filled, looked_up, value
 
 _DEEPEST = 8
 _OVERRIDE = re.compile(r"(^|/)(override|[^/]*_override)\.tf$")
@@ -311,7 +311,7 @@ class Tree:
             self.unreadable.append((file, 0, str(error)))
         else:
             if isinstance(values, dict):
-                return values
+                return {name: filled(each) for name, each in values.items()}
             self.unreadable.append((file, 1, "it is no object"))
         return None
 

@@ -21,6 +21,9 @@ class Unknown:
 
 UNKNOWN = Unknown()
 _LONGEST = 100_000
+# What a pipeline, or azd in a file of JSON, puts another text in for before Terraform reads it.
+_OPEN = re.compile(r"#\{[\w.-]+\}#|(?<![A-Za-z0-9])__[A-Za-z]\w*?__(?![A-Za-z0-9])")
+_OPEN_IN_JSON = re.compile(rf"{_OPEN.pattern}|\$\{{[A-Z_][A-Z0-9_]*(=[^}}]*)?\}}")
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
@@ -140,6 +143,8 @@ def _piece(part: Expression, scope: Scope) -> Any:
     if isinstance(only, Tree):
         return _first(only, scope) if only.data == "interpolation" else UNKNOWN
     text = str(only)
+    if _OPEN.search(text):
+        return UNKNOWN
     return re.sub(r"\\(.)", lambda found: {"n": "\n", "t": "\t"}.get(found[1], found[1]), text)
 
 
@@ -278,3 +283,12 @@ _READERS: Mapping[str, Callable[[Expression, Scope], Any]] = {
     "index_expr_term": _index,
     "identifier": _identifier,
 }
+
+
+def filled(found: Any) -> Any:
+    """What a file of JSON says, and UNKNOWN for each text that is still to be filled in."""
+    if isinstance(found, dict):
+        return {name: filled(each) for name, each in found.items()}
+    if isinstance(found, list):
+        return [filled(each) for each in found]
+    return UNKNOWN if isinstance(found, str) and _OPEN_IN_JSON.search(found) else found
