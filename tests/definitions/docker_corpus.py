@@ -184,6 +184,7 @@ SEEDS: list[tuple[Any, ...]] = [
     ("no-ignore-file", "web", ROOT, "COPY src/ src/", "COPY ./ ./", "COPY ./", (".dockerignore", None)),
     ("secret", "web", ROOT, "WORKDIR /app\n", "WORKDIR /app\nARG NPM_AUTH_TOKEN\n", "NPM_AUTH_TOKEN"),
     ("secret", "dotnet", APP, "ENV ASPNETCORE_HTTP_PORTS=8080", "ENV ASPNETCORE_HTTP_PORTS=8080 ConnectionStrings__Shop_Password=sesame", "sesame"),
+    ("secret", "python", CART, "USER 1000:0\n", "ENV SMTP_PASS sesame\nUSER 1000:0\n", "SMTP_PASS"),
     ("secret", "python", CART, "RUN python -m venv /venv", "RUN git clone https://build:sesame@git.example.org/shop.git /shop", "git clone"),
     ("port", "dotnet", APP_YAML, "port: http}}", "port: 8090}}", (APP, "EXPOSE")),
     ("port", "python", CART, "8000-8001/tcp", "8000/tcp", "EXPOSE"),

@@ -142,10 +142,11 @@ _OFTEN_COPIED = frozenset((
 ))  # fmt: skip
 # Releases of distributions that are known by a name.
 _RELEASES = frozenset((
-    "buster", "bullseye", "bookworm", "trixie", "forky", "bionic", "focal", "jammy", "noble", "plucky", "questing",
+    "jessie", "stretch", "buster", "bullseye", "bookworm", "trixie", "forky", "trusty", "xenial", "bionic", "focal",
+    "jammy", "noble", "oracular", "plucky", "questing",
 ))  # fmt: skip
 _SECRET = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING|CREDENTIALS?)"
+    r"(PASSWORD|PASSWD|_PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING|CREDENTIALS?)"
     r"(_?(VALUE|BASE64))?$",
     re.IGNORECASE,
 )

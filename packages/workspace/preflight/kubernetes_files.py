@@ -19,7 +19,7 @@ KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _API = re.compile(r"""^["']?apiVersion["']?\s*:""", re.MULTILINE)
 _KIND = re.compile(r"""^["']?kind["']?\s*:""", re.MULTILINE)
 # As in JSON, in brackets; versions of other APIs are dates. Two brackets begin a template's own line.
-_BRACKET = re.compile(r"^\s*\{(?![{%])", re.MULTILINE)
+_BRACKET = re.compile(r"(?:\A\s*|^)\{(?![{%])", re.MULTILINE)
 _API_INSIDE = re.compile(r"""\bapiVersion["']?\s*:\s*["']?(?:[a-z0-9.-]+/)?v\d""")
 _KIND_INSIDE = re.compile(r"""\bkind["']?\s*:\s*["']?[A-Z]""")
 _BEGINS = re.compile(r"""\s*\{\s*"(?:apiVersion|kind)"\s*:""")

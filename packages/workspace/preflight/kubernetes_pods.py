@@ -78,6 +78,8 @@ RULES = (IMAGE, PROBE, PROBE_PORT, RESOURCES, RIGHTS, CONFIG, SECRET, ACCOUNT, T
 
 # A tag that is filled in when it is deployed, as IMAGE_TAG or __TAG__.
 _FILLED_IN = re.compile(r"_*[A-Z][A-Z0-9]*_[A-Z0-9_]*")
+# The same in brackets, for the tag or the whole image; whether somebody fills it in is another question.
+_OPEN_END = re.compile(r"(\$\{[^{}]*\}|\{\{[^{}]*\}\}|#\{\w+\}#|<[A-Z_ -]+>)$")
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _METRICS = re.compile(r"metrics|prometheus|monitoring")
 # Liveness that gives up sooner than this needs a startup probe before it.
@@ -128,7 +130,7 @@ def _image(scene: Scene, sources: Sources, thing: Thing, path: Any, container: d
     tag = image.removeprefix(bare(image)).removeprefix(":")
     if "@sha256:" in image or any(each.isdigit() for each in tag):
         return
-    if _FILLED_IN.fullmatch(tag):
+    if _FILLED_IN.fullmatch(tag) or _OPEN_END.search(image):
         return
     if not tag and "/" not in image and sources.builds(image):
         # A name for the deployment to fill in: the workspace builds it, so it is pinned when it is promoted.

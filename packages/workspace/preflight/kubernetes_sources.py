@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 from workspace.preflight.kubernetes_files import Tree
 from workspace.preflight.kubernetes_scene import Scene, Thing
@@ -90,7 +91,10 @@ class Sources:
     @cached_property
     def _makers(self) -> tuple[tuple[str, str, frozenset[str]], ...]:
         """What commands, pipelines and Terraform make: kind, name (`*` for what a variable holds) and keys."""
-        return (*_by_commands(self._line), *_by_pipelines(self._line), *_by_terraform(self._text))
+        # What people do by hand, once, is written down for them.
+        by_hand = _in_lines("\n".join(map(self._tree.checkout.found, self._tree.checkout.matching("*.md"))))
+        commands = (*_by_commands(self._line), *_by_commands(by_hand))
+        return (*commands, *_by_pipelines(self._line), *_by_terraform(self._text))
 
     @cached_property
     def _releases(self) -> frozenset[str]:
@@ -102,8 +106,9 @@ class Sources:
         found |= set(_RELEASE.findall(self._line))
         found |= {name for kind, body in _BLOCK.findall(self._text) if kind == "helm_release" for name in _named(body)}
         for each in (one for documents in self._tree.documents.values() for one in documents):
-            if each.kind in ("HelmRelease", "HelmChart", "Application"):
-                found |= {each.name, str(mapping(each.value.get("spec")).get("releaseName") or each.name)}
+            spec = mapping(each.value).get("spec") if each.kind in ("HelmRelease", "Application") else None
+            if each.kind == "HelmRelease" or any(_of_helm(mapping(spec))):
+                found |= {each.name, str(mapping(spec).get("releaseName") or each.name)}
         return frozenset(each for each in found if each and "$" not in each)
 
     @cached_property
@@ -114,8 +119,7 @@ class Sources:
 
     @cached_property
     def _line(self) -> str:
-        """The same with every command on one line, without quotes and without what says where it works."""
-        return _WHERE.sub("", re.sub(r"[\"',\[\]]+", " ", _GOES_ON.sub(" ", self._text)))
+        return _in_lines(self._text)
 
     @cached_property
     def _built(self) -> set[str]:
@@ -124,6 +128,17 @@ class Sources:
             if _DOCKERFILE.search(file):
                 found |= {re.sub(r"^Dockerfile\.|\.Dockerfile$", "", step) for step in file.split("/")}
         return found
+
+
+def _in_lines(text: str) -> str:
+    """The text with every command on one line, without quotes and without what says where it works."""
+    return _WHERE.sub("", re.sub(r"[\"',\[\]]+", " ", _GOES_ON.sub(" ", text)))
+
+
+def _of_helm(spec: dict[str, Any]) -> Iterator[bool]:
+    """For each source of an application of Argo CD: whether it is a chart."""
+    for each in map(mapping, (spec.get("source"), *items(spec.get("sources")))):
+        yield bool(each.get("chart") or each.get("helm"))
 
 
 def _by_commands(line: str) -> Iterator[tuple[str, str, frozenset[str]]]:

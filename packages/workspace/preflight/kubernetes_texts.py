@@ -40,7 +40,8 @@ _TO_DO = re.compile(r"CHANGE[-_]?ME|REPLACE[-_](ME|WITH|THIS)\w*|REPLACE_\w+|YOU
 # What expands variables itself, or holds a script.
 _EXPANDED = {"args", "command", "data", "binaryData", "script"}
 _SECRET = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING)$", re.IGNORECASE
+    r"(PASSWORD|PASSWD|_PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING)$",
+    re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|://[^/\s:$]+:[^@\s$]+@|\bsk-[\w-]{20}"
@@ -50,8 +51,9 @@ _SCRIPTS = (
     "*.sh", "*.bash", "*.ps1", "*Makefile", "*justfile", "*Jenkinsfile", "*Taskfile.y*ml", "scripts/*.py",
     "*/scripts/*.py", ".github/*.y*ml", "*azure-pipelines*.y*ml", ".azure*/*.y*ml", ".gitlab-ci.yml",
 )  # fmt: skip
-# Programs that put in whatever stands in such brackets: for `${...}`, and for `#{...}#`.
-_FILLS_IN = {"$": re.compile(r"\benvsubst\b"), "#": re.compile(r"replacetokens", re.IGNORECASE)}
+# Programs that put in whatever stands in `${...}`, or only the variables they are given, and in `#{...}#`.
+_ENVSUBST = re.compile(r"\benvsubst\b(?:\s+[\"']([^\"'\n]*)[\"'])?")
+_REPLACETOKENS = re.compile(r"replacetokens", re.IGNORECASE)
 # Encrypted by sops, or a reference that a plug-in of Argo CD puts the value in for.
 _LOCKED = re.compile(r"ENC\[AES256_GCM,|<[^<>]+>$|vault:\S+#")
 # Where, what it starts with, and what is to be said.
@@ -102,11 +104,16 @@ def _placeholder(thing: Thing, path: tuple[str | int, ...], text: str) -> str:
 def _is_filled_in(found: str, checkout: Checkout) -> bool:
     """True for what a program of the checkout puts in."""
     scripts = shared.once(checkout, _scripts)
-    filling = _FILLS_IN.get(found[0])
-    if (filling and filling.search(scripts)) or found in shared.once(checkout, _by_flux):
-        return True
-    # A script's own variables, as ${NAME}, replace nothing here.
-    return found[0] not in "${" and found in scripts
+    if found[0] == "$":
+        given = [
+            f" {each} ".replace("$", " ").replace("{", " ").replace("}", " ") for each in _ENVSUBST.findall(scripts)
+        ]
+        by_program = any(not each.strip() or f" {found[2:-1]} " in each for each in given)
+        # A script's own variables replace nothing here, unless the dollar is one that it looks for.
+        return by_program or f"\\{found}" in scripts or found in shared.once(checkout, _by_flux)
+    if found[0] == "{":
+        return bool(re.search(rf"(?<!\$){re.escape(found)}", scripts))
+    return found in scripts or (found[0] == "#" and bool(_REPLACETOKENS.search(scripts)))
 
 
 def _by_flux(checkout: Checkout) -> frozenset[str]:
