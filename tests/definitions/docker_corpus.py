@@ -166,6 +166,7 @@ SEEDS: list[tuple[Any, ...]] = [
     ("base-not-pinned", "dotnet", APP, "WORKDIR /app\n", "WORKDIR /app\nCOPY --from=ghcr.io/example/probe:latest /probe /probe\n", "/probe"),
     ("runs-as-root", "web", ROOT, "USER 101\n", "USER 101\nUSER 0:0\n", "USER 0:0"),
     ("runs-as-root", "dotnet", APP, "USER $APP_UID\n", "", "dotnet/aspnet"),
+    ("runs-as-root", "dotnet", "windows/Dockerfile", WHOLE, "FROM mcr.microsoft.com/windows/servercore:ltsc2022\nUSER ContainerAdministrator\nHEALTHCHECK CMD curl -f http://localhost/\n", "USER"),
     ("runs-as-root", "python", CART, "USER 1000:0\n", "ARG WHO=root\nUSER $WHO\n", "USER $WHO"),
     ("no-health-check", "python", CART, 'HEALTHCHECK CMD ["/venv/bin/python", "-m", "cart.health"]\n', "healthcheck none\n", "healthcheck"),
     ("no-health-check", "web", ROOT, 'USER 101\nHEALTHCHECK CMD ["curl", "-f", "http://127.0.0.1:8080/health"]\n', "USER 101\n", "FROM nginx"),

@@ -275,7 +275,7 @@ def _user(image: _Image) -> Iterator[Finding]:
     user = image.last("USER")
     line = user.line if user else image.parsed.stages[-1].line
     name = filled(user.rest, image.values).partition(":")[0].strip("\"'") if user else ""
-    if user and name.lower() in ("root", "0"):
+    if user and name.lower() in ("root", "0", "containeradministrator"):
         yield image.at(ROOT, line, f"{image.called} runs as root: its last USER is {user.rest}")
     elif not user and image.runs and not _UNPRIVILEGED.search(image.base):
         yield image.at(ROOT, line, f"{image.called} runs as root: its last stage sets no USER")
