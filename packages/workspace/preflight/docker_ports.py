@@ -129,7 +129,7 @@ def _number(container: Object, port: Any) -> int:
     """The port as a number; a name is looked up among the container's ports."""
     if isinstance(port, int):
         return port
-    for each in container.get("ports") or ():
+    for each in (container.get("ports") or ()) if isinstance(port, str) else ():
         if isinstance(each, Mapping) and each.get("name") == port and isinstance(each.get("containerPort"), int):
             return int(each["containerPort"])
     return 0
