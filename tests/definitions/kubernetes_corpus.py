@@ -6,7 +6,7 @@ Every row changes one file: a text of it, or the whole file where the old text i
 
 from typing import Any
 
-from kubernetes_layouts import DENY, OVERLAYS, PLAIN, RIGHTS, SIZE
+from kubernetes_layouts import DENY, ENVIRONMENTS, OVERLAYS, PLAIN, RIGHTS, SIZE
 
 WHOLE = ""
 WEB, QUEUE, INGRESS, SCRIPT = "k8s/web.yaml", "k8s/queue.yaml", "k8s/ingress.yaml", "scripts/deploy.sh"
@@ -160,6 +160,27 @@ def kept(text: str) -> tuple[str, str]:
     return FIRST, f"{FIRST}{text}---\n"
 
 
+EXTERNAL = """---
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: nightly, namespace: shop}
+spec:
+  target: {name: night-words, template: {data: {url: '{{ .one }}'}}}
+  data: [{secretKey: one, remoteRef: {key: one}}]
+"""
+LARGE = (
+    ENVIRONMENTS[DEV].replace("components/route\n", "components/route\n  - ../../components/large\n")
+    + """  - target: {kind: Deployment, name: stock}
+    patch: |-
+      - {op: replace, path: /spec/replicas, value: 2}
+"""
+)
+REFERRED = (
+    ENVIRONMENTS[ROUTE]
+    .replace("  annotations: {cert-manager.io/issuer: own}\n", "")
+    .replace("[{name: edge-tls}]", "[{name: edge-tls, namespace: certificates}]")
+)
+
 # rule · layout · file · old text · new text · text of the line where it is found
 SEEDS: list[tuple[Any, ...]] = [
     ("syntax", "plain", WEB, "  log_level: info\n", "\tlog_level: info\n", "\tlog_level"),
@@ -185,6 +206,7 @@ SEEDS: list[tuple[Any, ...]] = [
     ("image-mutable", "plain", QUEUE, "rabbitmq:4.1.0", "rabbitmq", "image:"),
     ("image-mutable", "plain", WEB, IMAGE, "image: localhost:5000/web", "image:"),
     ("image-mutable", "overlays", PRODUCTION, "newTag: 2.0.3", "newTag: stable", (API, "image:")),
+    ("image-mutable", "plain", WEB, IMAGE, "image: registry.example.org/shop/web", "image:", ("src/web/Dockerfile", "FROM scratch\n")),
     ("probe-missing", "plain", WEB, "          readinessProbe: {httpGet: {path: /ready, port: http}}\n", "", "        - name: web"),
     ("probe-missing", "environments", STOCK, '                "startupProbe": {"grpc": {"port": 50051}, "failureThreshold": 30},\n', "", "livenessProbe"),
     ("probe-missing", "overlays", API, "          livenessProbe: {httpGet: {path: /health, port: 5000}, failureThreshold: 3}\n", "", "        - name: api"),
@@ -197,6 +219,7 @@ SEEDS: list[tuple[Any, ...]] = [
     ("pod-security", "environments", STOCK, '"seccompProfile": {"type": "RuntimeDefault"}', '"seccompProfile": {"type": "Unconfined"}', "securityContext"),
     ("pod-security", "plain", WEB, PORTS, "- {name: http, containerPort: 8080, hostPort: 8080}", "securityContext"),
     ("pod-security", "overlays", API, "    spec:\n      containers", "    spec:\n      hostPID: true\n      containers", "securityContext"),
+    ("pod-security", "plain", WEB, RIGHT, f"{RIGHT}            runAsUser: 0\n", "securityContext"),
     ("config-key", "plain", WEB, "  log_level: info", "  logLevel: info", "configMapKeyRef"),
     ("config-key", "overlays", BASE, "name: api-settings", "name: api-setting", ("kustomize/base/api.yaml", "configMapRef")),
     ("config-key", "plain", WEB, MOUNTED, f"      volumes:\n        - {{name: set, configMap: {{name: web-config, items: [{{key: nginx.conf, path: n}}]}}}}\n{MOUNTED}", "nginx.conf"),
@@ -205,6 +228,10 @@ SEEDS: list[tuple[Any, ...]] = [
     ("secret-key", "plain", WEB, LOGIN, "secretKeyRef: {name: web-logins, key: db-user}", "db-user"),
     ("secret-key", "overlays", API, "secretKey: connection", "secretKey: connection-string", "secretKeyRef"),
     ("secret-key", "environments", STORE, "secretName: stock-keys", "secretName: stock-key", (STOCK, "secretKeyRef")),
+    ("secret-key", "plain", SCRIPT, CREATED, "", (WEB, "secretKeyRef"), ("tests/fixtures.py", 'KEYS = {"web-login": "db-password"}\n')),
+    ("secret-key", "plain", SCRIPT, "db-password=", "db-password-old=", (WEB, "secretKeyRef")),
+    ("secret-key", "plain", SCRIPT, "secret generic web-login --namespace shop --from-literal=db-password=", "configmap web-login --namespace shop --from-literal=login=", (WEB, "secretKeyRef")),
+    ("secret-key", "plain", "k8s/nightly.yaml", WHOLE, job(secret("night-words", "one")) + EXTERNAL.replace("data: {url", "data: {link"), "secretKeyRef"),
     ("secret-key", "plain", WEB, MOUNTED, f"      volumes:\n        - {{name: key, secret: {{secretName: web-signing}}}}\n{MOUNTED}", "web-signing"),
     ("secret-key", "plain", SCRIPT, CREATED, "", (WEB, "secretKeyRef"), ("argo/web.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web, namespace: argocd}\nspec: {project: shop, source: {repoURL: https://git.example.org/shop, path: k8s}, destination: {name: shop}}\n")),
     ("service-account-missing", "plain", WEB, "serviceAccountName: web", "serviceAccountName: web-front", "serviceAccountName"),
@@ -213,10 +240,13 @@ SEEDS: list[tuple[Any, ...]] = [
     ("variable-twice", "environments", STOCK, '                "env": [\n', '                "env": [\n                  {"name": "KEY", "value": "x"},\n', '"value": "x"'),
     ("selector-finds-nothing", "plain", QUEUE, "selector: {app: queue}", "selector: {app: queues}", "app: queues"),
     ("selector-finds-nothing", "environments", STOCK, '"selector": {"app": "stock"}', '"selector": {"app": "stock", "tier": "back"}', "tier"),
+    ("selector-finds-nothing", "overlays", API, "  selector: {app.kubernetes.io/name: api}", "  selector: {app.kubernetes.io/name: apis}", "name: apis"),
     ("selector-finds-nothing", "plain", WEB, "    - ports: [{port: 8080}]", "    - from: [{podSelector: {matchLabels: {app: gateway}}}]", "app: gateway"),
     ("service-port", "plain", WEB, "port: 80, targetPort: http", "port: 80, targetPort: 8081", "targetPort: 8081"),
     ("service-port", "environments", STOCK, '"port": 443, "targetPort": "grpc"', '"port": 443', '"port": 443'),
     ("backend-missing", "plain", INGRESS, "{number: 80}", "{number: 8080}", "number: 8080"),
+    ("backend-missing", "plain", INGRESS, "  ingressClassName: traefik\n", "  ingressClassName: traefik\n  defaultBackend: {service: {name: sorry, port: {number: 80}}}\n", "name: sorry"),
+    ("backend-missing", "environments", ROUTE, "port: 443, protocol: HTTPS", "port: 443, hostname: '*.example.com', protocol: HTTPS", "- stock.example.net"),
     ("backend-missing", "environments", ROUTE, "{name: edge, sectionName: tls}", "{name: edges, sectionName: tls}", "name: edges"),
     ("backend-missing", "environments", ROUTE, "{name: stock, port: 443}", "{name: stocks, port: 443}", "name: stocks"),
     ("network-open", "plain", "k8s/namespace.yaml", "podSelector: {}", "podSelector: {matchLabels: {app: web}}", "policyTypes"),
@@ -231,6 +261,7 @@ SEEDS: list[tuple[Any, ...]] = [
     ("tls-without-certificate", "plain", INGRESS, CERTIFICATE, CERTIFICATE.replace("namespace: shop", "namespace: mail"), "secretName: shop-tls}"),
     ("issuer", "plain", INGRESS, "issuerRef: {kind: ClusterIssuer, name: letsencrypt}", "issuerRef: {name: letsencrypt}", "issuerRef"),
     ("issuer", "environments", ROUTE, "{cert-manager.io/issuer: own}", "{cert-manager.io/cluster-issuer: own}", "cluster-issuer"),
+    ("issuer", "environments", ROUTE, "ca: {secretName: authority}", "acme: {server: 'https://acme-staging-v02.api.letsencrypt.org/directory'}", "cert-manager.io/issuer"),
     ("selector-differs", "environments", PROD, "namespace: prod", "namespace: prod\ncommonLabels: {tier: gold}", "commonLabels"),
     ("selector-differs", "overlays", PRODUCTION, "patches:\n", "patches:\n" + SELECTING, "/spec/selector"),
     ("autoscaler", "overlays", PRODUCTION, "maxReplicas, value: 12", "maxReplicas, value: 1", "value: 1"),
@@ -243,6 +274,8 @@ SEEDS: list[tuple[Any, ...]] = [
     ("namespace", "plain", WEB, "kind: ServiceAccount\nmetadata: {name: web, namespace: shop}", "kind: ServiceAccount\nmetadata: {name: web, namespace: shop}\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: spare}", "{name: spare}"),
     ("namespace", "plain", INGRESS, "metadata: {name: letsencrypt}", "metadata: {name: letsencrypt, namespace: shop}", "namespace: shop}"),
     ("namespace", "environments", PROD, "namespace: prod", "namespace: dev", "namespace: dev"),
+    ("namespace", "overlays", PRODUCTION, "namespace: shop-production", "namespace: shop-staging", "namespace: shop-staging"),
+    ("namespace", "plain", "k8s/more.yaml", WHOLE, CERTIFICATE.replace("name: shop, namespace: shop", "name: more").replace("shop-tls", "more-tls"), "metadata"),
     ("undeclared-difference", "compared", PRODUCTION, "value: 12", "value: 12}\n      - {op: replace, path: /spec/minReplicas, value: 3", "value: 3"),
     ("undeclared-difference", "compared", STAGING, "images:\n", "components:\n  - ../../trace\nimages:\n", ("kustomize/trace/agent.yaml", "apiVersion"), ("kustomize/trace/kustomization.yaml", TRACE), ("kustomize/trace/agent.yaml", AGENT)),
     ("difference-idle", "compared", DIFFERENCES, "paths: [spec.maxReplicas]", "paths: [spec.maxReplicas, spec.minReplicas]", "spec.minReplicas"),
@@ -251,12 +284,15 @@ SEEDS: list[tuple[Any, ...]] = [
     ("placeholder", "plain", WEB, IMAGE, "image: ${REGISTRY}/web:${TAG}", "image:", (SCRIPT, SCRIPTED + "envsubst '$TAG' < k8s/web.yaml | kubectl apply -f -\n")),
     ("placeholder", "plain", INGRESS, "host: shop.example.org", "host: '{{ inputs.host }}'", "inputs.host", (".github/workflows/deploy.yml", "on: push\njobs:\n  a:\n    steps:\n      - run: make deploy HOST=${{ inputs.host }}\n")),
     ("placeholder", "overlays", PRODUCTION, "namespace: shop-production", "namespace: shop-production\ncommonAnnotations: {owner: CHANGE_ME}", ""),
+    ("placeholder", "plain", INGRESS, "metadata: {name: letsencrypt}\nspec:\n  acme: {", "metadata: {name: letsencrypt}\nspec:\n  acme: {email: '${EMAIL}', ", "EMAIL"),
+    ("placeholder", "plain", WEB, *kept(f"{SECRET}stringData: {{word: '${{WORD}}'}}\n"), "WORD"),
     ("placeholder", "plain", INGRESS, "host: shop.example.org", "host: '{{ SHOP_HOST }}'", "SHOP_HOST"),
     ("secret-in-clear", "plain", WEB, *kept(f"{SECRET}stringData: {{word: open-sesame}}\n"), "open-sesame"),
     ("secret-in-clear", "plain", WEB, READS, f"{READS}            - {{name: QUEUE, value: 'amqp://web:sesame@queue:5672'}}\n", "sesame"),
     ("secret-in-clear", "plain", QUEUE, "          resources", "          env: [{name: RABBITMQ_DEFAULT_PASS, value: guest}]\n          resources", "RABBITMQ_DEFAULT_PASS"),
     ("secret-in-clear", "environments", STOCK, '                "env": [\n', '                "env": [\n                  {"name": "STRIPE_API_KEY", "value": "live-0f3c5d7e"},\n', "STRIPE_API_KEY"),
     ("retired", "plain", INGRESS, "ingressClassName: traefik", "ingressClassName: nginx", "ingressClassName"),
+    ("retired", "plain", INGRESS, "ingressClassName: traefik", "ingressClassName: nginx", "ingressClassName", ("k8s/class.yaml", "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: nginx}\nspec: {controller: k8s.io/ingress-nginx}\n")),
     ("retired", "plain", INGRESS, "  name: web\n", "  name: web\n  annotations: {kubernetes.io/ingress.class: traefik}\n", "annotations"),
     ("retired", "plain", WEB, "labels: {app: web, tier: front}", "labels: {app: web, aadpodidbinding: web}", "aadpodidbinding"),
     ("chart-not-rendered", "plain", "charts/panel/Chart.yaml", WHOLE, CHART, "apiVersion", ("charts/panel/templates/secret.yaml", TEMPLATE)),
@@ -276,6 +312,8 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("path-outside", "overlays", PRODUCTION, "path: size.yaml", "path: ../production/size.yaml"),
     ("patch-idle", "overlays", PRODUCTION, "{kind: HorizontalPodAutoscaler, name: api}", "{kind: HorizontalPodAutoscaler, name: 'api|web.*'}"),
     ("patch-idle", "environments", PROD, "- {op: replace, path: /spec/replicas, value: 5}", "- {op: test, path: /spec/replicas, value: 2}\n      - {op: replace, path: /spec/replicas, value: 5}"),
+    ("patch-idle", "environments", DEV, "  - ../../components/route\n", "  - ../../components/route\n  - ../../components/large\n", (DEV, LARGE), ("components/large/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n  - target: {kind: Deployment, name: stock}\n    patch: |-\n      - {op: replace, path: /spec/replicas, value: 9}\n")),
+    ("patch-idle", "plain", "remote/kustomization.yaml", WHOLE, "resources: ['https://example.org/charts//base?ref=v1.0', rest.yaml]\npatches:\n  - target: {kind: Deployment, name: there}\n    patch: |-\n      - {op: replace, path: /spec/replicas, value: 2}\n", ("remote/rest.yaml", CONFIG.replace("more", "rest") + "  on: 'no'\n")),
     ("patch-idle", "plain", "flags/kustomization.yaml", WHOLE, "resources: [flags.yaml]\nnamePrefix: blue-\npatches: [{target: {name: flags}, path: more.yaml}]\n", ("flags/flags.yaml", CONFIG.replace("more", "flags") + "  on: 'no'\n"), ("flags/more.yaml", "- {op: add, path: /data/more, value: 'yes'}\n")),
     ("image-rule-idle", "overlays", PRODUCTION, "    newTag: 2.0.3", "    newName: registry.example.net:5000/shop/api\n    newTag: 2.0.3"),
     ("image-rule-idle", "overlays", STAGING, "images:\n", "images:\n  - {name: 'registry.example.org:443/tools/migrate', newTag: 1.0.1}\n", ("kustomize/base/api.yaml", API_WITH_JOB)),
@@ -286,13 +324,14 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("schema", "plain", WEB, "cpu: 100m", "cpu: 1"),
     ("api-removed", "environments", ROUTE, "gateway.networking.k8s.io/v1\nkind: Gateway", "gateway.networking.k8s.io/v1beta1\nkind: Gateway"),
     ("api-removed", "plain", "k8s/kept.yaml", WHOLE, "apiVersion: snapshot.storage.k8s.io/v1beta1\nkind: VolumeSnapshot\nmetadata: {name: kept, namespace: shop}\nspec: {source: {persistentVolumeClaimName: queue}}\n"),
-    ("image-mutable", "plain", WEB, IMAGE, f"image: registry.example.org/shop/web:latest@sha256:{'0' * 64}"),
+    ("image-mutable", "plain", WEB, IMAGE, f"image: registry.example.org/shop/web:latest@sha256:{'a' * 64}"),
     ("image-mutable", "plain", WEB, IMAGE, "image: registry.example.org:5000/shop/web:2024-05-spring"),
     ("image-mutable", "plain", WEB, IMAGE, "image: registry.example.org/shop/web:${TAG}", (SCRIPT, SCRIPTED + "envsubst < k8s/web.yaml | kubectl apply -f -\n")),
     ("image-mutable", "plain", WEB, IMAGE, "image: web", ("src/web/Dockerfile", "FROM scratch\n")),
     ("image-mutable", "plain", WEB, IMAGE, "image: registry.example.org/shop/web:IMAGE_TAG"),
     ("probe-missing", "plain", "k8s/worker.yaml", WHOLE, WORKER),
     ("probe-missing", "plain", "k8s/worker.yaml", WHOLE, f"{WORKER}---\n{MANY.format(name='worker', spec='  selector: {app: worker}' + chr(10) + '  ports: [{name: http-metrics, port: 9000}]' + chr(10))}".replace("args: [once]", "ports: [{name: metrics, containerPort: 9000}]")),
+    ("probe-missing", "plain", "k8s/worker.yaml", WHOLE, f"{WORKER}---\n{MANY.format(name='worker', spec='  ports: [{name: http, port: 9000}]' + chr(10))}".replace("args: [once]", "ports: [{name: http, containerPort: 9000}]")),
     ("probe-missing", "plain", QUEUE, "          startupProbe: {tcpSocket: {port: amqp}, failureThreshold: 30}\n          readinessProbe: {exec: {command: [rabbitmq-diagnostics, check_running]}}\n          livenessProbe: {tcpSocket: {port: 5672}}\n", "          readinessProbe: {exec: {command: [rabbitmq-diagnostics, check_running]}}\n          livenessProbe: {tcpSocket: {port: 5672}, initialDelaySeconds: 120}\n"),
     ("probe-port", "plain", WEB, "{path: /ready, port: http}", "{path: /ready, host: 127.0.0.1, port: 15021}"),
     ("probe-port", "plain", WEB, "{path: /ready, port: http}", "{path: /ready, port: 8080, scheme: HTTPS}"),
@@ -306,6 +345,7 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("config-key", "plain", "k8s/nightly.yaml", WHOLE, job("env: [{name: A, valueFrom: {configMapKeyRef: {name: none, key: a, optional: true}}}]")),
     ("config-key", "plain", "k8s/nightly.yaml", WHOLE, job("envFrom: [{configMapRef: {name: nightly-env}}]"), (SCRIPT, SCRIPTED + "kubectl -n shop create cm nightly-env \\\n  --from-env-file nightly.env\n")),
     ("config-key", "plain", "k8s/nightly.yaml", WHOLE, job("", "volumes: [{name: ca, configMap: {name: trusted, items: [{key: bundle.pem, path: ca}]}}]") + "---\napiVersion: trust.cert-manager.io/v1alpha1\nkind: Bundle\nmetadata: {name: trusted}\nspec: {sources: [{useDefaultCAs: true}], target: {configMap: {key: bundle.pem}}}\n"),
+    ("config-key", "plain", "k8s/nightly.yaml", WHOLE, job("", "volumes: [{name: set, configMap: {name: none, optional: true}}, {name: ca, configMap: {name: kube-root-ca.crt}}]")),
     ("config-key", "overlays", BASE, "    literals: [mode=fast]\n", "    envs: [api.env]\n", ("kustomize/base/api.env", "mode=fast\n")),
     ("secret-key", "plain", SCRIPT, CREATED, 'kubectl create secret generic web-login -n shop --from-env-file="$FILE" --dry-run=client -o yaml | kubectl apply -f -\n'),
     ("secret-key", "plain", SCRIPT, CREATED, "", (".github/workflows/deploy.yml", "on: push\njobs:\n  a:\n    steps:\n      - run: |\n          kubectl create secret generic web-login \\\n            --from-literal=db-password=${{ secrets.LOGIN }}\n")),
@@ -319,6 +359,17 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("secret-key", "plain", "k8s/nightly.yaml", WHOLE, job(secret("night-words", "url")) + "---\napiVersion: external-secrets.io/v1\nkind: ClusterExternalSecret\nmetadata: {name: nightly}\nspec:\n  namespaces: [shop]\n  externalSecretName: night-words\n  externalSecretSpec: {data: [{secretKey: url, remoteRef: {key: one}}]}\n"),
     ("secret-key", "overlays", BASE, "configMapGenerator:\n", "secretGenerator:\n  - name: api-words\n    literals: [salt=]\nconfigMapGenerator:\n", (API, API_WITH_SALT)),
     ("secret-key", "environments", STORE, "        - {key: api-key, objectName: stock-api-key}\n", "        - {key: api-key, objectName: stock-api-key}\n    - secretName: stock-more\n      type: Opaque\n      data: [{key: other, objectName: other}]\n"),
+    ("secret-key", "plain", "k8s/nightly.yaml", WHOLE, job("env: [{name: A, valueFrom: {secretKeyRef: {name: none, key: a, optional: true}}}]", "volumes: [{name: word, secret: {secretName: none, optional: true}}]")),
+    ("secret-key", "plain", SCRIPT, CREATED, "kubectl create secret generic web-login --from-env-file=login.env\n"),
+    ("secret-key", "plain", SCRIPT, CREATED, 'kubectl create secret generic web-login --from-literal="$KEY=$LOGIN"\n'),
+    ("secret-key", "plain", SCRIPT, CREATED, "kubectl create secret generic web-login --from-file=logins\n"),
+    ("secret-key", "plain", SCRIPT, CREATED, 'kubectl create secret generic "${APP}-login" --from-literal=db-password=x\n'),
+    ("secret-key", "plain", SCRIPT, CREATED, 'kubectl create secret generic web-login "$@"\n'),
+    ("secret-key", "plain", SCRIPT, CREATED, "", ("argo/web.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web, namespace: argocd}\nspec: {project: shop, source: {repoURL: https://charts.example.org, chart: web, targetRevision: 1.0.0}, destination: {name: shop}}\n")),
+    ("secret-key", "plain", "k8s/nightly.yaml", WHOLE, job(secret("words", "word")) + "---\napiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: sealed, namespace: shop}\nspec: {template: {metadata: {name: words}}, encryptedData: {word: AgBy3i4OJSWK}}\n"),
+    ("secret-key", "plain", "k8s/nightly.yaml", WHOLE, job(secret("night-words", "one")) + EXTERNAL.replace("template: {", "template: {mergePolicy: Merge, ")),
+    ("secret-key", "plain", "k8s/nightly.yaml", WHOLE, job(secret("vault-words", "word")) + "---\napiVersion: spv.no/v2beta1\nkind: AzureKeyVaultSecret\nmetadata: {name: nightly, namespace: shop}\nspec: {vault: {name: shop, object: {name: word, type: secret}}, output: {secret: {name: vault-words, dataKey: word}}}\n"),
+    ("secret-key", "plain", "k8s/nightly.yaml", WHOLE, job("", "volumes: [{name: key, secret: {secretName: store-tls, items: [{key: keystore.p12, path: k}]}}]") + "---\n" + CERTIFICATE.replace("name: shop,", "name: store,").replace("shop-tls", "store-tls").replace("spec:\n", "spec:\n  keystores: {pkcs12: {create: true}}\n")),
     ("secret-key", "plain", "k8s/nightly.yaml", WHOLE, job(secret("nightly", "user"), "volumes: [{name: tls, secret: {secretName: shop-tls, items: [{key: tls.crt, path: crt}]}}]") + "---\napiVersion: secrets.hashicorp.com/v1beta1\nkind: VaultStaticSecret\nmetadata: {name: words, namespace: shop}\nspec: {mount: kv, path: nightly, type: kv-v2, destination: {name: nightly, create: true}}\n"),
     ("service-account-missing", "plain", WEB, "serviceAccountName: web", "serviceAccountName: default"),
     ("service-account-missing", "plain", "k8s/nightly.yaml", WHOLE, job("", "serviceAccountName: nightly"), (SCRIPT, SCRIPTED + "kubectl create serviceaccount nightly -n shop\n")),
@@ -327,6 +378,7 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("variable-twice", "plain", WEB, READS, f"{READS}            - {{name: log_level, value: debug}}\n"),
     ("selector-finds-nothing", "plain", "k8s/outside.yaml", WHOLE, MANY.format(name="outside", spec="  ports: [{port: 443}]\n") + "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: outside, namespace: shop, labels: {kubernetes.io/service-name: outside}}\naddressType: IPv4\nendpoints: [{addresses: [10.0.0.9]}]\n"),
     ("selector-finds-nothing", "plain", "k8s/database.yaml", WHOLE, MANY.format(name="database", spec="  selector: {cnpg.io/cluster: database, role: primary}\n  ports: [{port: 5432}]\n")),
+    ("selector-finds-nothing", "plain", "k8s/database.yaml", WHOLE, DENY.replace("default-deny", "database").replace("podSelector: {}", "podSelector: {matchLabels: {cnpg.io/cluster: database}}")),
     ("selector-finds-nothing", "plain", WEB, "selector: {matchLabels: {app: web}}\n---\napiVersion: networking", "selector: {matchExpressions: [{key: app, operator: In, values: [web, shop]}]}\n---\napiVersion: networking"),
     ("selector-finds-nothing", "plain", "k8s/step.yaml", WHOLE, "apiVersion: argoproj.io/v1alpha1\n" + ROLLOUT.replace("web", "step").replace("step-config", "web-config").replace("step-login", "web-login").replace("serviceAccountName: step", "serviceAccountName: web") + "---\n" + MANY.format(name="step", spec="  selector: {app: step}\n  ports: [{port: 80, targetPort: http}]\n")),
     ("service-port", "plain", WEB, "targetPort: http", "targetPort: 8080"),
@@ -336,6 +388,7 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("backend-missing", "plain", "k8s/bucket.yaml", WHOLE, another(path="/files").replace("backend: {service: {name: web, port: {name: http}}}", "backend: {resource: {apiGroup: k8s.example.com, kind: StorageBucket, name: files}}")),
     ("backend-missing", "plain", "k8s/outside.yaml", WHOLE, another(path="/old").replace("name: web, port: {name: http}", "name: old, port: {number: 443}") + "---\n" + MANY.format(name="old", spec="  type: ExternalName\n  externalName: old.example.org\n  ports: [{port: 443}]\n")),
     ("backend-missing", "environments", ROUTE, "    - {name: edge, sectionName: tls}\n", "    - {name: edge, sectionName: tls}\n    - {kind: Service, group: '', name: stock}\n"),
+    ("backend-missing", "environments", ROUTE, "port: 443, protocol: HTTPS", "port: 443, hostname: '*.example.net', protocol: HTTPS"),
     ("backend-missing", "plain", "k8s/panel.yaml", WHOLE, another(path="/panel").replace("name: web, port: {name: http}", "name: panel-grafana, port: {number: 80}"), (SCRIPT, SCRIPTED + "helm upgrade --install panel grafana/grafana --namespace shop\n")),
     ("network-open", "plain", "k8s/namespace.yaml", POLICY, f"{POLICY}\n  egress: [{{to: [{{namespaceSelector: {{}}, podSelector: {{matchLabels: {{k8s-app: kube-dns}}}}}}], ports: [{{port: 53, protocol: UDP}}]}}]"),
     ("network-open", "plain", "k8s/namespace.yaml", f"  {POLICY}\n", "  ingress: []\n---\n" + DENY.replace("default-deny", "deny-egress").replace("[Ingress, Egress]", "[Egress]")),
@@ -344,11 +397,14 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("host-claimed-twice", "plain", INGRESS, CLAIMS, f"{CLAIMS}---\n{another(path='/admin')}"),
     ("host-claimed-twice", "environments", ROUTE, GRPC, f"{SECOND.format(section='web', match='{}')}{GRPC}"),
     ("host-claimed-twice", "environments", ROUTE, GRPC, f"{SECOND.format(section='tls', match='{method: {service: stock.Counts}}')}{GRPC}"),
+    ("host-claimed-twice", "environments", ROUTE, GRPC, (SECOND.format(section="tls", match="{}") + GRPC).replace("sectionName: tls}]", "port: 80}]")),
     ("tls-without-certificate", "plain", INGRESS, "dnsNames: [shop.example.org]", "dnsNames: [example.org, '*.example.org']"),
     ("tls-without-certificate", "plain", INGRESS, "secretName: shop-tls}", "secretName: bought-tls}", (SCRIPT, SCRIPTED + "kubectl create secret tls bought-tls -n shop --cert=shop.crt --key=shop.key\n")),
     ("tls-without-certificate", "plain", INGRESS, "    - {hosts: [shop.example.org], secretName: shop-tls}", "    - {hosts: [shop.example.org]}"),
+    ("tls-without-certificate", "environments", ROUTE, "metadata:\n  name: edge\n  annotations: {cert-manager.io/issuer: own}", "metadata:\n  name: edge", (ROUTE, REFERRED)),
     ("issuer", "plain", INGRESS, "issuerRef: {kind: ClusterIssuer, name: letsencrypt}", "issuerRef: {group: awspca.cert-manager.io, kind: AWSPCAClusterIssuer, name: authority}"),
     ("issuer", "environments", ROUTE, "cert-manager.io/issuer: own", "cert-manager.io/issuer: own, cert-manager.io/issuer-kind: Issuer"),
+    ("issuer", "environments", ROUTE, WHOLE, ENVIRONMENTS[ROUTE].replace("own", "not-staging").replace("ca: {secretName: authority}", "acme: {server: 'https://acme-v02.api.letsencrypt.org/directory'}")),
     ("issuer", "plain", INGRESS, "acme-v02.api", "acme-staging-v02.api"),
     ("selector-differs", "environments", PROD, "namespace: prod", "namespace: prod\nlabels: [{includeTemplates: true, pairs: {tier: gold}}]"),
     ("selector-differs", "environments", PROD, "namespace: prod", "namespace: prod\ncommonAnnotations: {tier: gold}"),
@@ -382,6 +438,7 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("retired", "plain", INGRESS, "  ingressClassName: traefik\n", "  ingressClassName: nginx\n", ("k8s/class.yaml", "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: nginx}\nspec: {controller: nginx.org/ingress-controller}\n")),
     ("retired", "plain", INGRESS, "  name: web\n", "  name: web\n  annotations: {nginx.org/proxy-connect-timeout: 30s}\n"),
     ("retired", "plain", INGRESS, "ingressClassName: traefik", "ingressClassName: nginx-plus"),
+    ("retired", "plain", INGRESS, WHOLE, PLAIN[INGRESS].replace("traefik", "nginx").replace("  name: web\n", "  name: web\n  annotations: {nginx.org/proxy-connect-timeout: 30s}\n")),
     ("chart-not-rendered", "plain", "k8s/templates/nightly.yaml", WHOLE, job("")),
     ("chart-not-rendered", "plain", "docs/Chart.yaml", WHOLE, "title: a chart of sales\n", ("docs/templates/nightly.yaml", job(""))),
 ]  # fmt: skip
