@@ -167,6 +167,7 @@ spec:
       http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: app, port: {}}}}}}}]}}
 """
 )
+OTHER_PORT = "FROM nginx:1.27.3-alpine\nEXPOSE 9000\nUSER 101\nHEALTHCHECK CMD nginx -t\n"
 APP_YAML, CART_JSON = "k8s/app.yaml", "deploy/cart.json"
 
 # rule · layout · file · old text · new text · text of the line where it is found · more files
@@ -179,6 +180,7 @@ SEEDS: list[tuple[Any, ...]] = [
     ("syntax", "python", CART, "COPY requirements.txt .", "COPY requirements.txt", "COPY requirements"),
     ("unknown-stage", "web", ROOT, "--from=build", "--from=builder", "--from=builder"),
     ("unknown-stage", "dotnet", APP, "--from=build", "--from=final", "--from=final"),
+    ("unknown-stage", "web", ROOT, "COPY nginx.conf", "COPY --from=shared nginx.conf", "--from=shared", ("Makefile", "shared: all\n\tdocker build .\n")),
     ("unknown-stage", "python", CART, "COPY --from=build /venv /venv", "RUN --mount=type=bind,from=bild,source=/venv,target=/v cp -r /v /venv", "from=bild"),
     ("base-not-pinned", "web", ROOT, "ARG NODE_VERSION=22.12", "ARG NODE_VERSION", "FROM node"),
     ("base-not-pinned", "python", CART, "python:3.13-slim-bookworm", "localhost:5000/python", "FROM localhost"),
@@ -205,6 +207,8 @@ SEEDS: list[tuple[Any, ...]] = [
     ("source-missing", "python", "services/cart/.dockerignore", ".venv\n", "*.txt\n", ("services/cart/Dockerfile", "COPY requirements")),
     ("source-missing", "web", ROOT, "COPY src/ src/", "COPY lib*/ pages/*.tsx ./", "COPY lib"),
     ("source-missing", "web", ROOT, "package-lock.json", "yarn.lock", "yarn.lock"),
+    ("source-missing", "web", ROOT, "COPY src/ src/", "ARG FOLDER=sources\nCOPY ${FOLDER}/ src/", "COPY ${FOLDER}"),
+    ("source-missing", "web", ROOT, "COPY src/ src/", "COPY packages/ui/package.json ui/\nCOPY src/ src/", "packages/ui", (".gitmodules", '[submodule "ui"]\n\tpath = packages/ui\n\turl = https://example.org/ui\n'), ("packages/ui/index.js", "")),
     ("no-ignore-file", "python", "services/cart/.dockerignore", WHOLE, None, ("services/cart/Dockerfile", "COPY . /app")),
     ("no-ignore-file", "web", ROOT, "COPY src/ src/", "COPY ./ ./", "COPY ./", (".dockerignore", None)),
     ("secret", "web", ROOT, "WORKDIR /app\n", "WORKDIR /app\nARG NPM_AUTH_TOKEN\n", "NPM_AUTH_TOKEN"),
@@ -215,12 +219,15 @@ SEEDS: list[tuple[Any, ...]] = [
     ("port", "python", CART, "8000-8001/tcp", "8000/tcp", "EXPOSE"),
     ("port", "dotnet", APP_YAML, WHOLE, INGRESS.format("{name: web}"), (APP, "EXPOSE")),
     ("port", "dotnet", APP_YAML, WHOLE, INGRESS.format("{number: 80}"), (APP, "EXPOSE")),
+    ("port", "dotnet", "build/app.Dockerfile", WHOLE, OTHER_PORT, "EXPOSE", (APP, None)),
+    ("port", "dotnet", "Dockerfile.app", WHOLE, OTHER_PORT, "EXPOSE", (APP, None)),
     ("service-port", "python", CART_JSON, '"port": 8000}', '"port": 9000}', (CART, "EXPOSE")),
     ("service-port", "dotnet", APP_YAML, "targetPort: http}", "targetPort: 8443}", (APP, "EXPOSE")),
     ("service-port", "dotnet", APP_YAML, WHOLE, DOTNET[APP_YAML].replace("targetPort: http}", "targetPort: 8443}").replace("containerPort: 8080}]", "containerPort: 8080}, {containerPort: 8443}]").replace("      containers:\n", "      containers:\n        - {name: other, image: example/other:1.0}\n"), (APP, "EXPOSE")),
     ("add-without-checksum", "web", ROOT, "COPY src/ src/", 'COPY src/ src/\nADD ["https://example.org/fonts.zip", "fonts.zip"]', "fonts.zip"),
     ("add-without-checksum", "dotnet", APP, "COPY src/ src/", "COPY src/ src/\nADD https://github.com/example/tools.git#main tools", "tools.git"),
     ("package-lists", "dotnet", APP, " --no-install-recommends", "", "RUN apt-get"),
+    ("package-lists", "dotnet", APP, "apt-get install -y", "apt-get install", "RUN apt-get"),
     ("package-lists", "web", ROOT, "RUN apk add --no-cache curl", "RUN apk add curl", "RUN apk"),
     ("package-lists", "python", CART, "RUN python -m venv /venv", "RUN apt-get install -y --no-install-recommends git && python -m venv /venv", "apt-get install"),
 ]  # fmt: skip
@@ -252,7 +259,7 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("compiler-shipped", "web", ROOT, "RUN apk add --no-cache curl && nginx -t", "RUN apk add --no-cache --virtual .build gcc make && apk add --no-cache curl && apk del .build && nginx -t"),
     ("compiler-shipped", "python", CART, "RUN python -m venv /venv", "RUN apt-get update && apt-get install -y gcc && python -m venv /venv"),
     ("compiler-shipped", "dotnet", APP, "curl \\\n", "curl libgcc-s1 gcc-14-base \\\n"),
-    ("compiler-shipped", "web", ROOT, "RUN apk add --no-cache curl", "RUN ! apk info -e gcc make && apk add --no-cache curl"),
+    ("compiler-shipped", "web", ROOT, "RUN apk add --no-cache curl", "RUN apk info --description make && apk add --no-cache curl"),
     ("failure-lost", "web", ROOT, BUILT, 'RUN case "$TARGETARCH" in amd64) a=x64 ;; arm64) a=arm64 ;; *) exit 1 ;; esac && npm run build -- --arch "$a"\n'),
     ("failure-lost", "web", ROOT, BUILT, "RUN cat <<EOF > conf.sh && npm run build\na; b || true\nEOF\n"),
     ("failure-lost", "python", CART, SCRIPT, "RUN python3 <<EOF\nimport sys\nprint(1 | 2); sys.exit(0)\nEOF\n"),
@@ -265,6 +272,7 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("source-missing", "web", ROOT, "COPY nginx.conf", "COPY server nginx.conf", (".gitignore", "/server\n*.log\n")),
     ("source-missing", "web", ROOT, "COPY nginx.conf", "COPY server nginx.conf", ("Makefile", "server: main.go\n\tgo build -o server .\n")),
     ("source-missing", "dotnet", APP, "COPY src/ src/", "COPY src/**/*.cs src/"),
+    ("source-missing", "web", ROOT, "COPY src/ src/", "ARG FOLDER=src\nCOPY ${FOLDER}/ src/"),
     ("source-missing", "web", ".dockerignore", WHOLE, "# all but what is built\n*\n!package*.json\n!src\n!nginx.conf\n"),
     ("source-missing", "web", ROOT, "COPY src/ src/", "COPY packages/ui/package.json ui/\nCOPY src/ src/", (".gitmodules", '[submodule "ui"]\n\tpath = packages/ui\n\turl = https://example.org/ui\n')),
     ("no-ignore-file", "python", "services/web/Dockerfile", WHOLE, PYTHON[CART].replace("COPY requirements.txt .\n", "").replace("-r requirements.txt", "flask"), ("services/web/.dockerignore", "*.pyc\n")),
@@ -278,6 +286,7 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("port", "dotnet", APP, "EXPOSE 8080", "ARG PORT=8080\nEXPOSE ${PORT}/tcp"),
     ("port", "dotnet", APP, "EXPOSE 8080\n", ""),
     ("port", "dotnet", APP_YAML, "      containers:\n", "      containers:\n        - name: proxy\n          image: registry.example.org/envoy:1.32\n          readinessProbe: {httpGet: {path: /ready, port: 15021}}\n"),
+    ("port", "dotnet", APP_YAML, "[{name: http, containerPort: 8080}]", "[{name: metrics, containerPort: 9100}, {name: http, containerPort: 8080}]"),
     ("service-port", "dotnet", APP_YAML, "selector: {app: app}\n  ports: [{port: 80, targetPort: http}]", "selector: {app: other}\n  ports: [{port: 80, targetPort: 9999}]"),
     ("service-port", "dotnet", APP_YAML, WHOLE, "", (APP_YAML, DOTNET[APP_YAML].replace("targetPort: http}", "targetPort: 8443}").replace("      containers:\n", "      containers:\n        - {name: tls, image: example/tls:1.0, ports: [{containerPort: 8443}]}\n"))),
     ("service-port", "python", CART_JSON, '"port": 8000}', '"port": 9000, "targetPort": 8000}'),
