@@ -7,10 +7,10 @@ from functools import cached_property
 
 from workspace.preflight import docker_health
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.docker_context import Context
+from workspace.preflight.docker_context import Context, is_context
 from workspace.preflight.docker_ports import Reached, reached
 from workspace.preflight.docker_shell import Command, commands, lost, switches, without_password
-from workspace.preflight.docker_syntax import Dockerfile, Instruction, filled, parse
+from workspace.preflight.docker_syntax import Dockerfile, Instruction, Stage, filled, parse
 from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
 from workspace.preflight.guard import attempted
 
@@ -31,7 +31,7 @@ UNKNOWN_STAGE = Rule(
 BASE = Rule(
     "docker/base-not-pinned",
     Severity.RISK,
-    "A base image without a version.",
+    "A base image, or one that is copied from, without a version.",
     "The same commit builds another image tomorrow; what dev tried is not what prod gets.",
     "Write a tag with a version, or a digest.",
 )
@@ -132,12 +132,25 @@ _WORKPLACE = re.compile(r"(^|/)\.(devcontainer|gitpod)[/.]")
 _OF_WHAT_RUNS = frozenset((ROOT, HEALTH, COMPILER, PACKAGES))
 _TOOLS = frozenset((
     "gcc", "g++", "make", "build-essential", "build-base", "clang", "cmake", "cargo", "rustc", "rust", "golang", "go",
-    "default-jdk", "python3-dev",
+    "default-jdk", "python3-dev", "gcc-c++",
 ))  # fmt: skip
 _BUILDERS = frozenset(("sdk", "golang", "rust", "maven", "gradle", "gcc"))
-_UNPRIVILEGED = re.compile(r"nonroot|unprivileged|chiseled", re.IGNORECASE)
+# Images that have a user of their own.
+_UNPRIVILEGED = re.compile(
+    r"nonroot|unprivileged|chiseled|\bbitnami/|\bcgr\.dev/chainguard/|\bgrafana/|(^|/)prom/", re.IGNORECASE
+)
+# Images that others copy a program from, without a repository in their name.
+_OFTEN_COPIED = frozenset((
+    "alpine", "busybox", "caddy", "composer", "debian", "docker", "golang", "maven", "nginx", "node", "php", "postgres",
+    "python", "ruby", "rust", "traefik", "ubuntu", "vault",
+))  # fmt: skip
+# Releases of distributions that are known by a name.
+_RELEASES = frozenset((
+    "jessie", "stretch", "buster", "bullseye", "bookworm", "trixie", "forky", "trusty", "xenial", "bionic", "focal",
+    "jammy", "noble", "oracular", "plucky", "questing",
+))  # fmt: skip
 _SECRET = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING|CREDENTIALS?)"
+    r"(PASSWORD|PASSWD|_PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CONNECTION_?STRING|CREDENTIALS?)"
     r"(_?(VALUE|BASE64))?$",
     re.IGNORECASE,
 )
@@ -145,6 +158,7 @@ _SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|://[^/\s:$]+:[^@\s$]+@"
 )
 _SECRET_FILE = re.compile(r"(^|/)(\.env|\.netrc|id_rsa|id_ed25519|[^/]*(key\.pem|\.pfx|\.p12|\.key))$")
+_PUBLIC = re.compile(r"gpg|pub|asc\b|apt|keyring", re.IGNORECASE)
 _CHECKSUMMED = re.compile(r"\.git(#[0-9a-f]{40})")
 
 
@@ -178,6 +192,22 @@ class _Image:
             return file.removesuffix(".Dockerfile")
         return file.partition(".")[2] or (folders[-1] if folders else "")
 
+    @property
+    def called(self) -> str:
+        """The image as a sentence calls it."""
+        return f"the image {self.name}" if self.name else "the image"
+
+    @property
+    def runs(self) -> bool:
+        """False for an image that only carries files to other builds."""
+        return bool(self.base != "scratch" or self.last("CMD") or self.last("ENTRYPOINT"))
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """What variables hold in the end, as far as the file says it."""
+        pairs = {name: value for each in self.shipped if each.word in ("ARG", "ENV") for name, value in each.pairs}
+        return {name: value or self.parsed.arguments.get(name, "") for name, value in pairs.items()}
+
     def last(self, word: str) -> Instruction | None:
         """The instruction of this sort that counts, which is the last."""
         return next((each for each in reversed(self.shipped) if each.word == word), None)
@@ -208,57 +238,71 @@ def _findings(image: _Image) -> Iterator[Finding]:
 
 def _stages(image: _Image) -> Iterator[Finding]:
     for stage in image.parsed.stages:
-        for each in stage.of("COPY"):
-            name = each.flag("from")
-            looks_local = name and not re.search(r"[/:@$]", name)
-            if looks_local and not image.parsed.named(name, stage):
+        for each, name in _taken(image, stage):
+            if _looks_local(name) and not is_context(image.checkout, name):
                 known = ", ".join(other.name for other in image.parsed.stages if other.name) or "no names"
                 yield image.at(UNKNOWN_STAGE, each.line, f"copies from {name!r}, which is no stage above it ({known})")
+
+
+def _taken(image: _Image, stage: Stage) -> Iterator[tuple[Instruction, str]]:
+    """What a stage takes from others that are no stage above it."""
+    for each in stage.of("COPY", "ADD", "RUN"):
+        yield from ((each, name) for name in each.origins if not image.parsed.named(name, stage))
+
+
+def _looks_local(name: str) -> bool:
+    """True for what can only be meant as a stage, or as a context of the build."""
+    return not re.search(r"[/:@$]", name) and name not in _OFTEN_COPIED
 
 
 def _bases(image: _Image) -> Iterator[Finding]:
     for stage in image.parsed.stages:
         name = image.parsed.image(stage)
-        if name == "scratch" or "@sha256:" in name or image.parsed.named(name, stage):
-            continue
-        tag = name.rsplit("/", 1)[-1].partition(":")[2]
         if "$" in name:
             yield image.at(BASE, stage.line, f"the base image {name} is whatever the build passes: it has no default")
-        elif not re.search(r"\d", tag):
-            said = f"the tag {tag!r}, which names no version" if tag else "no tag, which means latest"
-            yield image.at(BASE, stage.line, f"the base image {name} has {said}")
+        elif name != "scratch" and not image.parsed.named(name, stage) and _moves(name):
+            yield image.at(BASE, stage.line, f"the base image {name} has {_moves(name)}")
+        for each, other in _taken(image, stage):
+            if "$" not in other and not _looks_local(other) and _moves(other):
+                what = f"the image {other}, which is copied from, has {_moves(other)}"
+                yield image.at(BASE, each.line, what)
+
+
+def _moves(name: str) -> str:
+    """Why an image may be another one tomorrow, or nothing."""
+    tag = name.rsplit("/", 1)[-1].partition(":")[2]
+    if "@sha256:" in name or re.search(r"\d", tag) or _RELEASES & set(re.split(r"[-_.]", tag)):
+        return ""
+    return f"the tag {tag!r}, which names no version" if tag else "no tag, which means latest"
 
 
 def _user(image: _Image) -> Iterator[Finding]:
     user = image.last("USER")
     line = user.line if user else image.parsed.stages[-1].line
-    name = user.rest.partition(":")[0].strip("\"'") if user else ""
-    if user and name.lower() in ("root", "0"):
-        yield image.at(ROOT, line, f"the image {image.name} runs as root: its last USER is {user.rest}")
-    elif not user and not _UNPRIVILEGED.search(image.base):
-        yield image.at(ROOT, line, f"the image {image.name} runs as root: its last stage sets no USER")
+    name = filled(user.rest, image.values).partition(":")[0].strip("\"'") if user else ""
+    if user and name.lower() in ("root", "0", "containeradministrator"):
+        yield image.at(ROOT, line, f"{image.called} runs as root: its last USER is {user.rest}")
+    elif not user and image.runs and not _UNPRIVILEGED.search(image.base):
+        yield image.at(ROOT, line, f"{image.called} runs as root: its last stage sets no USER")
 
 
 def _health(image: _Image) -> Iterator[Finding]:
-    runs = image.base != "scratch" or image.last("CMD") or image.last("ENTRYPOINT")
     found = image.last("HEALTHCHECK")
     if found and found.rest.upper() == "NONE":
-        yield image.at(HEALTH, found.line, f"the image {image.name} switches its health check off")
-    elif runs and not found:
-        yield image.at(HEALTH, image.parsed.stages[-1].line, f"the image {image.name} has no HEALTHCHECK")
+        yield image.at(HEALTH, found.line, f"{image.called} switches its health check off")
+    elif image.runs and not found:
+        yield image.at(HEALTH, image.parsed.stages[-1].line, f"{image.called} has no HEALTHCHECK")
 
 
 def _compilers(image: _Image) -> Iterator[Finding]:
     base = image.base.partition("@")[0]
     if {part.partition(":")[0] for part in base.split("/")} & _BUILDERS:
         stage = image.parsed.shipped[0]
-        yield image.at(
-            COMPILER, stage.line, f"the image {image.name} ships everything of {base}, which is made to build with"
-        )
+        yield image.at(COMPILER, stage.line, f"{image.called} ships everything of {base}, which is made to build with")
     for each in image.shipped:
         tools = sorted({*_installed(each)} & _TOOLS) if each.word == "RUN" else []
         if tools and not re.search(r"\b(apk del|purge|remove)\b", each.rest):
-            yield image.at(COMPILER, each.line, f"the image {image.name} ships build tools: {', '.join(tools)}")
+            yield image.at(COMPILER, each.line, f"{image.called} ships build tools: {', '.join(tools)}")
 
 
 def _installed(run: Instruction) -> Iterator[str]:
@@ -270,6 +314,9 @@ def _installed(run: Instruction) -> Iterator[str]:
             ("apk", "add"),
             ("yum", "install"),
             ("dnf", "install"),
+            ("microdnf", "install"),
+            ("tdnf", "install"),
+            ("zypper", "install"),
         ):
             if command.program == program and verb in command.own:
                 yield from (re.split("[=<>~]", each)[0] for each in command.own if not each.startswith("-"))
@@ -288,9 +335,11 @@ def _failures(image: _Image) -> Iterator[Finding]:
             shell = each.words
         for each in stage.of("SHELL", "RUN"):
             shell = each.words if each.word == "SHELL" else shell
-            if each.word == "RUN" and each.listed is None and not re.search("powershell|pwsh|cmd", " ".join(shell[:1])):
-                text = "\n".join(each.heredocs) or each.rest
-                found = lost(text, stops=switches(shell, "e"), pipes=switches(shell, "pipefail"))
+            script = each.script if each.word == "RUN" else None
+            if script and not re.search("powershell|pwsh|cmd", " ".join(shell[:1])):
+                text, own = script
+                by = own or shell
+                found = lost(text, stops=switches(by, "e"), pipes=switches(by, "pipefail"))
                 yield from (image.at(FAILURE, each.line, what) for what in found)
 
 
@@ -311,20 +360,32 @@ def _secrets(image: _Image) -> Iterator[Finding]:
                     yield image.at(SECRET, each.line, f"{each.word} {name} stays in the image's history")
                 elif _SECRET_VALUE.search(value):
                     yield image.at(SECRET, each.line, f"the value of {each.word} {name} looks like a secret")
+        for each in stage.of("RUN"):
+            if _SECRET_VALUE.search("\n".join((each.rest, *each.heredocs))):
+                yield image.at(
+                    SECRET, each.line, "a line of RUN holds what looks like a secret, and stays in the history"
+                )
         for each in stage.of("COPY", "ADD"):
-            for path in (path for path in each.words[:-1] if _SECRET_FILE.search(path) and not each.flag("from")):
+            for path in (path for path in each.words[:-1] if _is_secret_file(path) and not each.flag("from")):
                 yield image.at(
                     SECRET, each.line, f"{each.word} puts {path} into the image, which usually holds secrets"
                 )
+
+
+def _is_secret_file(path: str) -> bool:
+    """True for a file that usually holds secrets; keys that packages are signed with are public."""
+    return bool(_SECRET_FILE.search(path)) and not _PUBLIC.search(path.rpartition("/")[2])
 
 
 def _ports(image: _Image) -> Iterator[Finding]:
     exposed = {number for each in image.shipped if each.word == "EXPOSE" for number in _exposed(image, each)}
     line = next((each.line for each in image.shipped if each.word == "EXPOSE"), image.parsed.stages[-1].line)
     calls: dict[tuple[Rule, int, str, str], list[str]] = {}
-    probed = {each.port for each in image.reached if each.image == image.name and each.is_called}
-    for each in image.reached:
-        if not exposed or each.image != image.name or each.port in exposed:
+    # An image's name is written small, however its folder is.
+    own = [each for each in image.reached if each.image == image.name.lower()]
+    probed = {each.port for each in own if each.is_called}
+    for each in own:
+        if not exposed or each.port in exposed:
             continue
         if each.is_called or each.port not in probed:
             rule = PORT if each.is_called else OFFERED
@@ -339,8 +400,7 @@ def _ports(image: _Image) -> Iterator[Finding]:
 
 
 def _exposed(image: _Image, expose: Instruction) -> Iterator[int]:
-    values = {name: value for each in image.shipped if each.word in ("ARG", "ENV") for name, value in each.pairs}
-    for each in filled(expose.rest, values).split():
+    for each in filled(expose.rest, image.values).split():
         first, _, last = each.partition("/")[0].partition("-")
         if first.isdecimal():
             yield from range(int(first), int(last if last.isdecimal() else first) + 1)
@@ -357,25 +417,33 @@ def _downloads(image: _Image) -> Iterator[Finding]:
 def _packages(image: _Image) -> Iterator[Finding]:
     for stage in image.parsed.stages:
         ships = stage in image.parsed.shipped
+        said = "\n".join(each.rest for above in image.parsed.lineage(stage) for each in above.of("RUN"))
         for each in stage.of("RUN"):
-            found = tuple(_untidy(each, ships=ships))
+            found = tuple(_untidy(each, said, ships=ships))
             if found:
                 yield image.at(PACKAGES, each.line, "; ".join(found))
 
 
-def _untidy(run: Instruction, *, ships: bool) -> Iterator[str]:
+def _is_of_files(install: Command) -> bool:
+    """True for packages that stand in files of the image, which no list knows."""
+    words = [each for each in install.own if not each.startswith("-") and each not in (install.program, "install")]
+    return all(each.endswith(".deb") for each in words if "=" not in each)
+
+
+def _untidy(run: Instruction, said: str, *, ships: bool) -> Iterator[str]:
     found = [each for each in _commands(run) if each.program in ("apt-get", "apt", "apk")]
     installs = [each for each in found if {"install", "add"} & set(each.own)]
     apt = [each for each in installs if each.program != "apk"]
     updates = any("update" in each.own and each.program != "apk" for each in found)
-    if updates and not apt:
+    upgrades = any({"upgrade", "dist-upgrade", "full-upgrade", "build-dep"} & set(each.own) for each in found)
+    if updates and not apt and not upgrades:
         yield "apt-get update stands in a RUN of its own, which is cached"
-    if apt and not updates:
+    if apt and not updates and not all(_is_of_files(each) for each in apt):
         yield f"`{apt[0].text}` installs from lists of another layer: apt-get update belongs into the same RUN"
     for each in apt:
-        if not re.search(r"(^| )(-[a-zA-Z]*y|--yes|--assume-yes|-qq)\b", " ".join(each.own)):
+        if not re.search(r"(^| )(-[a-zA-Z]*y[a-zA-Z]*|--yes|--assume-yes|-qq)\b", " ".join(each.own)):
             yield f"`{each.text}` asks a question that nobody answers: --yes is missing"
-        if ships and "--no-install-recommends" not in each.own:
+        if ships and "--no-install-recommends" not in each.own and "Install-Recommends" not in said:
             yield f"`{each.text}` also installs what is only recommended: --no-install-recommends is missing"
     if ships and apt and "/var/lib/apt" not in " ".join((run.rest, *run.heredocs, str(run.flags))):
         yield f"`{apt[0].text}` leaves the package lists in the image: remove /var/lib/apt/lists in the same RUN"

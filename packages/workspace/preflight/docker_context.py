@@ -16,6 +16,10 @@ from workspace.preflight.docker_syntax import Dockerfile, Instruction, Stage, fi
 
 # What a build makes before the image is built, so it need not be in a checkout.
 _MADE = frozenset(("dist", "build", "out", "publish", "target", "bin", "obj", "artifacts", "node_modules", "vendor"))
+_BUILDS = (
+    "*.sh", "*Makefile", "*justfile", "*.mk", "*Taskfile.y*ml", "*compose*.y*ml", "*docker-bake.*", ".github/*.y*ml",
+    "*azure-pipelines*.y*ml", ".gitlab-ci.yml",
+)  # fmt: skip
 _SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S+)", re.MULTILINE)
 _SAID = re.compile(r"\bsubmodule\s+`?([\w./-]*\w)")
 _PREPARED = re.compile(r"\bbuild context: prepared by\s+`?([\w./-]*\w)", re.IGNORECASE)
@@ -62,7 +66,10 @@ class Context:
         makers = _PREPARED.findall(" ".join(dockerfile.comments))
         self._is_prepared = any(each in checkout.files for each in makers)
         self.copied = tuple(copied(dockerfile))
-        self.folder = max(self._above(), key=self._found)
+        above = self._above()
+        # Of folders that have as much, the nearest one with an ignore file; that is there for a build.
+        with_file = [each for each in reversed(above) if posixpath.join(each, ".dockerignore") in checkout.files]
+        self.folder = max((*with_file, *above), key=self._found)
         if self.copied and not self._found(self.folder):
             self.folder = max((self.folder, *self._beside()), key=self._found)
         self.ignore_file = next((each for each in self._ignore_files() if each in checkout.files), "")
@@ -76,9 +83,31 @@ class Context:
             elif self._is_prepared or self._is_elsewhere(each.path) or set(each.path.split("/")) & _MADE:
                 continue
             elif not self._exists(self.folder, each.path):
+                if self._is_made(each.path) or self._is_beside(each):
+                    continue
                 yield each, f"is not in {self.folder or 'the root of the checkout'}, which the image is built in"
             elif self._is_ignored(each.path):
                 yield each, f"is kept out by {self.ignore_file}"
+
+    def _is_made(self, path: str) -> bool:
+        """True for what is no part of a checkout: git's own folder, what git ignores, and what a script builds."""
+        if path.split("/")[0] == ".git":
+            return True
+        ignored = _ignored_by_git(self._checkout.found(posixpath.join(self.folder, ".gitignore")))
+        ignored += _ignored_by_git(self._checkout.found(".gitignore"))
+        if any(pattern.fullmatch(path) for pattern in ignored):
+            return True
+        return bool(
+            re.search(
+                rf"(?:-o|--output|>|--out)[ =]*\S*?(?<![\w.-]){re.escape(path)}(?![\w.-])", scripts(self._checkout)
+            )
+        )
+
+    def _is_beside(self, copied: Copied) -> bool:
+        """True for a pattern that need not match, since the same instruction copies something else."""
+        others = [each for each in self.copied if each.instruction == copied.instruction]
+        is_pattern = bool(re.search(r"[*?\[]", copied.written))
+        return is_pattern and any(self._exists(self.folder, each.path) for each in others)
 
     def whole(self) -> Iterator[Copied]:
         """Copies of everything, or of a whole repository, that no ignore file narrows down."""
@@ -131,6 +160,26 @@ class Context:
             elif keeps and state:
                 state = False  # a part of the folder may come back
         return state
+
+
+def is_context(checkout: Checkout, name: str) -> bool:
+    """True for the name of a context that a build is given beside its own."""
+    said = scripts(checkout)
+    if not re.search(r"build-contexts?\b|additional_contexts|\bcontexts\s*=", said):
+        return False
+    return bool(re.search(rf"(?<![\w.-]){re.escape(name)}[\"']?\s*[=:]", said))
+
+
+def scripts(checkout: Checkout) -> str:
+    """The text of whatever builds images: scripts, workflows, compose and bake files."""
+    return "\n".join(map(checkout.found, checkout.matching(*_BUILDS)))
+
+
+@cache
+def _ignored_by_git(text: str) -> tuple[re.Pattern[str], ...]:
+    lines = [line.strip() for line in text.splitlines()]
+    names = [line.rstrip("/") for line in lines if line and not line.startswith(("#", "!"))]
+    return tuple(_pattern(each.lstrip("/") if "/" in each else f"**/{each}") for each in names if each)
 
 
 def submodules(checkout: Checkout) -> tuple[str, ...]:

@@ -1,16 +1,13 @@
 """The ports at which manifests reach a container: by probes, by routes and ingresses, and by what services offer."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workspace.preflight import shared
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.kubernetes_yaml import read_yaml
+from workspace.preflight.kubernetes_files import Tree
 
-_KINDS = re.compile(
-    r"^kind:\s*(Deployment|StatefulSet|DaemonSet|Service|HTTPRoute|GRPCRoute|Ingress)\s*$", re.MULTILINE
-)
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 Object = Mapping[str, Any]
@@ -47,13 +44,8 @@ def reached(checkout: Checkout) -> tuple[Reached, ...]:
 
 
 def _objects(checkout: Checkout) -> Iterator[tuple[str, Object]]:
-    for file in checkout.matching("*.yaml", "*.yml"):
-        text = checkout.found(file)
-        documents, problem = read_yaml(text) if _KINDS.search(text) else ((), None)
-        if problem:
-            continue  # the rules for manifests say so
-        things = [value for _, value in documents]
-        yield from ((file, each) for each in things if isinstance(each, dict))
+    for file, documents in shared.once(checkout, Tree).documents.items():
+        yield from ((file, each.value) for each in documents if isinstance(each.value, dict))
 
 
 def _called(objects: Iterator[Object]) -> Iterator[tuple[str, int | str]]:

@@ -17,7 +17,10 @@ _MAY_BE_LISTS = ("CMD", "ENTRYPOINT", "RUN", "SHELL", "COPY", "ADD", "VOLUME")
 _ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)\s*$", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"#\s*\w+\s*=")
 _HEREDOC = re.compile(r"""<<(-?)(["']?)([A-Za-z_]\w*)\2""")
+# A list, however it is written; a test of the shell has words between its first text and the comma or bracket.
+_LIST = re.compile(r"""\[\s*(["'])[^"']*\1\s*(?:,.*)?\]\s*$""")
 _FLAG = re.compile(r"--([a-z-]+)(?:=(\S*))?(?:\s+|$)")
+_SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh", "ksh"))
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?[-+]([^}]*))?\}|(\w+))")
 
 
@@ -34,6 +37,31 @@ class Instruction:
     def flag(self, name: str) -> str:
         """The value of a flag, or nothing."""
         return next((value for each, value in self.flags if each == name), "")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The stages, images or contexts that it takes something from."""
+        mounts = [value.split(",") for each, value in self.flags if each == "mount"]
+        mounted = [each.partition("=")[2] for parts in mounts for each in parts if each.startswith("from=")]
+        return tuple(each for each in (self.flag("from"), *mounted) if each)
+
+    @property
+    def script(self) -> tuple[str, tuple[str, ...]] | None:
+        """What a shell reads of a RUN, and the words that start that shell if they are not those of SHELL.
+
+        None when it is a list, or when another program reads what stands in its heredoc.
+        """
+        if self.listed is not None:
+            return None
+        if not self.heredocs:
+            return self.rest, ()
+        line = _HEREDOC.sub(" ", self.rest)
+        inside = "\n".join(self.heredocs)
+        words = line.split() or inside.partition("\n")[0].removeprefix("#!").split() * inside.startswith("#!")
+        words = words[1:] if words and words[0].endswith("/env") else words
+        if words and words[0].rpartition("/")[2] not in _SHELLS:
+            return (line, ()) if line.strip() else None
+        return inside, tuple(words)
 
     @property
     def listed(self) -> tuple[str, ...] | None:
@@ -214,8 +242,8 @@ class _Reader:
         return " ".join(each.strip() for each in parts).strip()
 
     def _instruction(self, line: int, text: str) -> Instruction | None:
-        word, _, rest = text.partition(" ")
-        word, rest = word.upper(), rest.strip()
+        word, *more = text.split(maxsplit=1) or [""]
+        word, rest = word.upper(), "".join(more)
         if word not in INSTRUCTIONS:
             self._mistake(line, f"{word.split()[0][:40] if word else word!r} is no instruction of a Dockerfile")
             return None
@@ -230,8 +258,7 @@ class _Reader:
         return found
 
     def _check_list(self, found: Instruction) -> None:
-        broken = found.word in _MAY_BE_LISTS and re.match(r"""\[\s*["'].*\]\s*$""", found.rest) and found.listed is None
-        if broken:
+        if found.word in _MAY_BE_LISTS and _LIST.match(found.rest) and found.listed is None:
             self._mistake(
                 found.line, f"the list of {found.word} is no JSON, so it would be run as a line: {found.rest[:60]}"
             )

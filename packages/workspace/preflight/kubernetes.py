@@ -52,8 +52,8 @@ def check(checkout: Checkout) -> Report:
 def _check(scene: Scene, everywhere: list[Scene], sources: Sources, versions: tuple[str, ...]) -> Iterator[Finding]:
     yield from attempted((kubernetes_schema.check,), scene, versions)
     yield from attempted((kubernetes_pods.check,), scene, sources)
-    yield from attempted((kubernetes_traffic.check, kubernetes_scale.check), scene, everywhere)
-    yield from attempted((kubernetes_hosts.check,), scene, sources, everywhere)
+    yield from attempted((kubernetes_traffic.check, kubernetes_hosts.check), scene, sources, everywhere)
+    yield from attempted((kubernetes_scale.check,), scene, everywhere)
 
 
 def _checked(tree: Tree, found: list[Scene], versions: tuple[str, ...]) -> Iterator[Checked]:

@@ -1,5 +1,10 @@
-"""Kubernetes files as they are written: documents with their lines, kustomizations, and what each is made of."""
+"""Kubernetes files as they are written: documents with their lines, kustomizations, and what each is made of.
 
+Manifests are YAML or JSON, and a List is what it lists. The templates of Helm charts are no manifests before Helm has
+filled them in: charts are known, and their templates are not read.
+"""
+
+import json
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -11,8 +16,13 @@ from workspace.preflight.checkout import Checkout
 from workspace.preflight.kubernetes_yaml import Document, items, mapping, read_yaml
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_API = re.compile(r"^apiVersion:", re.MULTILINE)
-_KIND = re.compile(r"^kind:", re.MULTILINE)
+_API = re.compile(r"""^["']?apiVersion["']?\s*:""", re.MULTILINE)
+_KIND = re.compile(r"""^["']?kind["']?\s*:""", re.MULTILINE)
+# As in JSON, in brackets; versions of other APIs are dates. Two brackets begin a template's own line.
+_BRACKET = re.compile(r"(?:\A\s*|^)\{(?![{%])", re.MULTILINE)
+_API_INSIDE = re.compile(r"""\bapiVersion["']?\s*:\s*["']?(?:[a-z0-9.-]+/)?v\d""")
+_KIND_INSIDE = re.compile(r"""\bkind["']?\s*:\s*["']?[A-Z]""")
+_BEGINS = re.compile(r"""\s*\{\s*"(?:apiVersion|kind)"\s*:""")
 _REMOTE = re.compile(r"://|^git@|[?&]ref=|^[\w.-]+\.(com|org|io)/")
 _LISTS = ("resources", "bases", "components", "patches", "images")
 _SUM = {"apiVersion", "kind", "metadata", "resources"}
@@ -69,6 +79,15 @@ class Kustomization:
     def joined(self, path: str) -> str:
         """A path of the file as a path of the checkout."""
         return posixpath.normpath(posixpath.join(self.folder, path))
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Helm chart of its own, and how many templates it holds, those of the charts below it included."""
+
+    file: str
+    name: str
+    templates: int
 
 
 class Tree:
@@ -205,6 +224,17 @@ class Tree:
         return Patch(place, mapping(given.get("target")), whole, tuple(operations))
 
     @cached_property
+    def charts(self) -> tuple[Chart, ...]:
+        """The Helm charts that are no part of another chart."""
+        files = [each for each in self._files if "templates" in each.split("/") and each.endswith((".yaml", ".yml"))]
+        made = {folder: [each for each in files if self._chart_of(each) == folder] for folder in self._chart_folders}
+        return tuple(
+            Chart(posixpath.join(folder, "Chart.yaml"), name, len(made[folder]))
+            for folder, name in sorted(self._chart_folders.items())
+            if not self._chart_of(posixpath.join(folder, "Chart.yaml"))
+        )
+
+    @cached_property
     def loose(self) -> tuple[str, ...]:
         """Manifests that stand in no folder of a kustomization and that none names."""
         named = {file for each in self.kustomizations.values() for file in self.closure(each)}
@@ -239,11 +269,14 @@ class Tree:
             elif not self.broken_in([file]):
                 self.broken.append((f"{file}:1", "says nothing that Kustomize could build"))
             return
-        is_ours = name.endswith((".yaml", ".yml")) and not self._is_chart(folder) and ".github/" not in file
-        if is_ours:
+        if self._chart_of(file) is not None or ".github/" in file:
+            return
+        if name.endswith((".yaml", ".yml")):
             text = self._text(file)
-            if _API.search(text) and _KIND.search(text):
+            if (_API.search(text) and _KIND.search(text)) or _is_bracketed(text):
                 self._take(file)
+        elif name.endswith(".json") and _is_manifest(self.checkout.found(file)):
+            self._take(file)
 
     def _text(self, file: str) -> str:
         try:
@@ -252,15 +285,32 @@ class Tree:
             self.broken.append((f"{file}:1", f"cannot be read: {error.strerror}"))
             return ""
 
-    def _is_chart(self, folder: str) -> bool:
-        above = [folder]
-        while above[-1]:
-            above.append(above[-1].rpartition("/")[0])
-        return any(posixpath.join(each, "Chart.yaml") in self._files for each in above)
+    @cached_property
+    def _chart_folders(self) -> dict[str, str]:
+        """The folders of all charts, those below others too, and what each is called."""
+        found = {}
+        for file in self._files:
+            if file == "Chart.yaml" or file.endswith("/Chart.yaml"):
+                says = mapping(next((value for _, value in read_yaml(self.checkout.found(file))[0]), None))
+                if says.get("apiVersion") in ("v1", "v2") and says.get("name") and says.get("version"):
+                    found[posixpath.dirname(file)] = str(says["name"])
+        return found
+
+    def _chart_of(self, file: str) -> str | None:
+        """The folder of the outermost chart that the file is a template of, or a part of a chart of."""
+        steps = file.split("/")
+        for number, step in enumerate(steps[:-1]):
+            folder = "/".join(steps[:number])
+            if step in ("templates", "charts") and folder in self._chart_folders:
+                return folder
+        return None
 
     def _take(self, file: str) -> None:
-        read, problem = read_yaml(self._text(file))
-        self.documents[file] = tuple(Document(file, node, value) for node, value in read)
+        text = self._text(file)
+        # JSON may have tabs between its words, and nowhere else.
+        read, problem = read_yaml(text.replace("\t", " ") if file.endswith(".json") else text)
+        documents = (Document(file, node, value) for node, value in read)
+        self.documents[file] = tuple(one for each in documents for one in each.listed())
         if problem:
             line, said = problem
             self.broken.append((f"{file}:{line}", said))
@@ -273,6 +323,22 @@ def _inside(place: str) -> str:
         return place
     file, _, line = start.rpartition(":")
     return f"{file}:{int(line) + int(number)}"
+
+
+def _is_bracketed(text: str) -> bool:
+    """True for a text that writes an object in brackets, as JSON does."""
+    return bool(_BRACKET.search(text) and _API_INSIDE.search(text) and _KIND_INSIDE.search(text))
+
+
+def _is_manifest(text: str) -> bool:
+    """True for JSON that is an object of Kubernetes, or would be one if it could be read."""
+    if not _is_bracketed(text):
+        return False
+    try:
+        says = mapping(json.loads(text.removeprefix("\ufeff")))
+    except (ValueError, RecursionError):
+        return bool(_BEGINS.match(text))
+    return isinstance(says.get("apiVersion"), str) and isinstance(says.get("kind"), str)
 
 
 def _strings(value: Any) -> Iterator[str]:

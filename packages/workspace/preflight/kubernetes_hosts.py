@@ -1,6 +1,7 @@
 """Rules for names that the world sees: hosts, their certificates, and who issues them."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.guard import attempted
@@ -51,6 +52,11 @@ def fits(host: str, pattern: str) -> bool:
     return host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:]) and host != pattern[2:])
 
 
+def _covers(name: str, host: str) -> bool:
+    """True when a name of a certificate stands for a host; its wildcard is for one step."""
+    return name == host or (name.startswith("*.") and not host.startswith("*") and host.partition(".")[2] == name[2:])
+
+
 def _tls(scene: Scene, sources: Sources, thing: Thing) -> Iterator[Finding]:
     annotations = thing.mapping("metadata", "annotations")
     if _ISSUED_BY.keys() & annotations.keys():
@@ -65,7 +71,7 @@ def _tls(scene: Scene, sources: Sources, thing: Thing) -> Iterator[Finding]:
         said = [each for one in own for each in (*one.items("spec", "dnsNames"), one.at("spec", "commonName"))]
         given = [str(each) for each in said if each]
         for host in hosts:
-            if not any(fits(host, each) for each in given):
+            if not any(_covers(each, host) for each in given):
                 what = f"{own[0]} is not for {host}, which {thing} serves with it; it is for {', '.join(given)}."
                 yield scene.find(TLS, own[0].place("spec", "dnsNames", 0), what)
 
@@ -112,14 +118,16 @@ def issued(thing: Thing) -> Iterator[tuple[tuple[str, ...], str, str]]:
 
 
 def _hosts(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
-    seen: dict[tuple[str, str], Thing] = {}
+    seen: dict[tuple[str, str], list[Thing]] = {}
     for thing, path, host, way in claims(scene):
-        other = seen.setdefault((host, way), thing)
-        if other is not thing and _is_route(thing):
+        others = seen.setdefault((host, way), [])
+        other = next((each for each in others if each is not thing and _meet(each, thing)), None)
+        others.append(thing)
+        if other:
             what = f"{thing} claims {host}{way}, which {other} claims too."
             yield scene.find(HOST, thing.place(*path), what)
-    others = [each for each in everywhere if each.environment and each.environment < scene.environment]
-    for other_scene in others:
+    scenes = [each for each in everywhere if each.environment and each.environment < scene.environment]
+    for other_scene in scenes:
         theirs = {(host, thing.kind) for thing, _, host, _ in claims(other_scene)}
         for thing, path, host, _ in claims(scene):
             if (host, thing.kind) in theirs:
@@ -127,15 +135,32 @@ def _hosts(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
                 yield HOST.at(thing.place(*path), what, other_scene.environment, scene.environment)
 
 
-def _is_route(thing: Thing) -> bool:
-    return thing.kind in (*ROUTES, "Ingress")
+def _meet(one: Thing, other: Thing) -> bool:
+    """True unless each attaches to listeners of its own."""
+    both = [_listeners(one), _listeners(other)]
+    return not all(both) or bool(both[0] & both[1])
+
+
+def _listeners(thing: Thing) -> set[str]:
+    """The listeners that a route names, none when it attaches to all of a gateway."""
+    parents = [mapping(each) for each in thing.items("spec", "parentRefs")]
+    named = {f"{each.get('name')} {each.get('sectionName', '')} {each.get('port', '')}" for each in parents}
+    return named if all(each.get("sectionName") or each.get("port") for each in parents) else set()
+
+
+def _way(match: dict[str, Any]) -> str:
+    """What a route matches, as one text: the path, and whatever else it asks for."""
+    path = mapping(match.get("path"))
+    exactly = " exactly" if path.get("type") == "Exact" else ""
+    more = [f"{key}={match[key]}" for key in ("method", "headers", "queryParams") if match.get(key)]
+    return f"{path.get('value', '/')}{exactly}{''.join(f' {each}' for each in more)}"
 
 
 def claims(scene: Scene) -> Iterator[tuple[Thing, tuple[str | int, ...], str, str]]:
     """Who claims which host and path: routes and ingresses."""
     for thing in scene.apart(*ROUTES):
         ways = {
-            f"{mapping(match.get('path')).get('value', '/')}{''.join(sorted(map(str, items(match.get('headers')))))}"
+            _way(match)
             for rule in map(mapping, thing.items("spec", "rules"))
             for match in map(mapping, items(rule.get("matches")) or [{}])
         }
@@ -146,4 +171,6 @@ def claims(scene: Scene) -> Iterator[tuple[Thing, tuple[str | int, ...], str, st
         for index, rule in enumerate(map(mapping, thing.items("spec", "rules"))):
             for each in map(mapping, items(mapping(rule.get("http")).get("paths")) or [{}]):
                 if rule.get("host"):
-                    yield thing, ("spec", "rules", index, "host"), str(rule["host"]), str(each.get("path", "/"))
+                    exactly = " exactly" if each.get("pathType") == "Exact" else ""
+                    way = f"{each.get('path', '/')}{exactly}"
+                    yield thing, ("spec", "rules", index, "host"), str(rule["host"]), way

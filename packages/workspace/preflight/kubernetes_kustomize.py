@@ -52,11 +52,19 @@ RENDER = Rule(
     "Nothing of the overlay can be applied.",
     "Build the folder with Kustomize and correct what it names.",
 )
-RULES = (SYNTAX, PATH, PATCH, IMAGE_RULE, OUTSIDE, RENDER)
+CHART = Rule(
+    "kubernetes/chart-not-rendered",
+    Severity.NOTE,
+    "A Helm chart whose templates were not looked at.",
+    "Helm fills the templates in when it installs them; until then they are no manifests, and silence is no praise.",
+    "Check what `helm template` makes of the chart with each environment's values.",
+)
+RULES = (SYNTAX, PATH, PATCH, IMAGE_RULE, OUTSIDE, RENDER, CHART)
 
 _LISTS = (
     "resources", "bases", "components", "patches", "patchesStrategicMerge", "patchesJson6902", "configurations", "crds",
 )  # fmt: skip
+_GENERATED = {"configMapGenerator": "ConfigMap", "secretGenerator": "Secret"}
 _IDENTITY = {"apiVersion", "kind", "metadata"}
 
 
@@ -72,6 +80,12 @@ def check(tree: Tree, failed: list[tuple[Kustomization, str]]) -> Iterator[Findi
     for which in tree.circles():
         known.add(which.file)
         yield RENDER.at(which.file, f"{which.folder} is built on itself.")
+    for chart in tree.charts:
+        many = "template is" if chart.templates == 1 else "templates are"
+        what = f"The chart {chart.name} is not rendered here: its {chart.templates} {many} not looked at."
+        if not chart.templates:
+            what = f"The chart {chart.name} is not rendered here, and it has no templates but those it fetches."
+        yield CHART.at(f"{chart.file}:1", what)
     for which, said in failed:
         # What is already named above is not said a second time in Kustomize's words.
         if not known & set(tree.closure(which)):
@@ -103,9 +117,12 @@ def _patches(tree: Tree, which: Kustomization) -> Iterator[Finding]:
     known = _objects(tree, which) if patches else None
     if known is None:
         return
+    is_making = any(each.value.get(key) for each in tree.family(which) for key in _GENERATED)
     for patch in patches:
         aims = [patch.target] if patch.target else [_identity(each) for each in patch.documents]
         for aim in aims:
+            if is_making and aim.get("kind") in (None, *_GENERATED.values()):
+                continue  # it may be for what Kustomize generates
             found = [each for each in known if any(aims_at(aim, each.kind, name) for name in _names(tree, each))]
             if not found:
                 what = " ".join(str(aim[key]) for key in ("kind", "name") if aim.get(key))
@@ -178,8 +195,7 @@ def _is_open(tree: Tree, which: Kustomization) -> bool:
     """True when it takes in what no file here holds, or what could not be read."""
     paths = [path for path, _ in which.listed("resources", "bases", "components")]
     missing = [path for path in paths if not tree.exists(path)]
-    is_making = any(which.value.get(key) for key in ("generators", "configMapGenerator", "secretGenerator"))
-    return which.is_fetching or bool(missing) or is_making or tree.broken_in(paths)
+    return which.is_fetching or bool(missing) or tree.broken_in(paths)
 
 
 def _users(tree: Tree, which: Kustomization) -> list[Kustomization]:

@@ -112,4 +112,5 @@ def _missing(first: Scene, scene: Scene, known: Mapping[str, Mapping[str, Thing]
 def _place(thing: Thing, before: Thing, path: str) -> str:
     """Where the environment says it; where the other one does when this one says nothing."""
     steps: list[Any] = _STEP.findall(path)
-    return thing.place(*steps) if thing.at(steps[0]) else before.place(*steps)
+    is_left = thing.place(*steps) == thing.origin(*steps) and before.place(*steps) != before.origin(*steps)
+    return before.place(*steps) if is_left or not thing.at(steps[0]) else thing.place(*steps)

@@ -78,6 +78,8 @@ RULES = (IMAGE, PROBE, PROBE_PORT, RESOURCES, RIGHTS, CONFIG, SECRET, ACCOUNT, T
 
 # A tag that is filled in when it is deployed, as IMAGE_TAG or __TAG__.
 _FILLED_IN = re.compile(r"_*[A-Z][A-Z0-9]*_[A-Z0-9_]*")
+# The same in brackets, for the tag or the whole image; whether somebody fills it in is another question.
+_OPEN_END = re.compile(r"(\$\{[^{}]*\}|\{\{[^{}]*\}\}|#\{\w+\}#|<[A-Z_ -]+>)$")
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _METRICS = re.compile(r"metrics|prometheus|monitoring")
 # Liveness that gives up sooner than this needs a startup probe before it.
@@ -100,12 +102,14 @@ def _of_workload(scene: Scene, sources: Sources, thing: Thing) -> Iterator[Findi
         yield from attempted((_missing_probes,), scene, thing, path, container, served=served)
     if scene.whole:
         yield from attempted((_references,), scene, sources, thing)
-        yield from attempted((_account,), scene, thing)
+        yield from attempted((_account,), scene, sources, thing)
 
 
-def _account(scene: Scene, thing: Thing) -> Iterator[Finding]:
+def _account(scene: Scene, sources: Sources, thing: Thing) -> Iterator[Finding]:
     name = thing.pod.get("serviceAccountName")
-    if name and name != "default" and scene.one("ServiceAccount", name, thing.namespace) is None:
+    if not name or name == "default" or sources.creates("ServiceAccount", str(name)):
+        return
+    if scene.one("ServiceAccount", name, thing.namespace) is None:
         place = thing.place(*thing.pod_path, "serviceAccountName")
         yield scene.find(ACCOUNT, place, f"{thing} runs as ServiceAccount {name}, which does not exist here.")
 
@@ -126,7 +130,7 @@ def _image(scene: Scene, sources: Sources, thing: Thing, path: Any, container: d
     tag = image.removeprefix(bare(image)).removeprefix(":")
     if "@sha256:" in image or any(each.isdigit() for each in tag):
         return
-    if _FILLED_IN.fullmatch(tag):
+    if _FILLED_IN.fullmatch(tag) or _OPEN_END.search(image):
         return
     if not tag and "/" not in image and sources.builds(image):
         # A name for the deployment to fill in: the workspace builds it, so it is pinned when it is promoted.
@@ -172,9 +176,16 @@ def _probe_ports(scene: Scene, thing: Thing, path: Any, container: dict[str, Any
     numbers = {str(each.get("containerPort")) for each in ports}
     for probe in _PROBES:
         for how in ("httpGet", "tcpSocket", "grpc"):
-            port = mapping(mapping(container.get(probe)).get(how)).get("port")
+            asked = mapping(mapping(container.get(probe)).get(how))
+            port = asked.get("port")
             is_number = str(port).isdigit()
-            if port is None or str(port) in (numbers if is_number else names) or (is_number and not ports):
+            # Where a host is named, somebody else is asked.
+            if (
+                port is None
+                or asked.get("host")
+                or str(port) in (numbers if is_number else names)
+                or (is_number and not ports)
+            ):
                 continue
             own = ", ".join(sorted(names | numbers)) or "none"
             what = f"The {probe} of {thing} asks port {port}; container {container.get('name')} has {own}."
@@ -182,8 +193,10 @@ def _probe_ports(scene: Scene, thing: Thing, path: Any, container: dict[str, Any
 
 
 def _resources(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
-    given = mapping(container.get("resources"))
-    requests, limits = mapping(given.get("requests")), mapping(given.get("limits"))
+    given, pod = mapping(container.get("resources")), mapping(thing.pod.get("resources"))
+    usual = _usual(scene, thing.namespace)
+    requests = {**usual["defaultRequest"], **mapping(pod.get("requests")), **mapping(given.get("requests"))}
+    limits = {**usual["default"], **mapping(pod.get("limits")), **mapping(given.get("limits"))}
     # A limit without a request is the request too.
     missing = [f"request of {each}" for each in ("cpu", "memory") if each not in requests and each not in limits]
     missing += [] if "memory" in limits else ["limit of memory"]
@@ -192,19 +205,38 @@ def _resources(scene: Scene, thing: Thing, path: Any, container: dict[str, Any])
         yield scene.find(RESOURCES, thing.origin(*path, "resources"), what)
 
 
+def _usual(scene: Scene, namespace: str) -> dict[str, dict[str, Any]]:
+    """What a LimitRange of the namespace gives to containers that say nothing."""
+    ranges = [each for each in scene.of("LimitRange") if each.namespace == namespace]
+    rows = [mapping(row) for each in ranges for row in each.items("spec", "limits")]
+    own = [each for each in rows if each.get("type") == "Container"]
+    return {
+        field: {name: size for each in own for name, size in mapping(each.get(field)).items()}
+        for field in ("default", "defaultRequest")
+    }
+
+
 def _rights(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
     own, pod = mapping(container.get("securityContext")), mapping(thing.pod.get("securityContext"))
     both = {**pod, **own}
     seccomp = mapping(both.get("seccompProfile")).get("type")
     shared = any(thing.pod.get(f"host{each}") for each in ("Network", "PID", "IPC"))
+    is_linux = mapping(thing.pod.get("os")).get("name") != "windows"
+    added = set(map(str, items(mapping(own.get("capabilities")).get("add")))) - {"NET_BIND_SERVICE"}
+    held = any(mapping(each).get("hostPort") for each in items(container.get("ports")))
     wrong = [
         ("may run as root (runAsNonRoot)", both.get("runAsNonRoot") is not True or both.get("runAsUser") == 0),
-        ("has no seccompProfile", seccomp not in ("RuntimeDefault", "Localhost")),
-        ("may gain rights (allowPrivilegeEscalation)", own.get("allowPrivilegeEscalation") is not False),
-        ("keeps capabilities", "ALL" not in items(mapping(own.get("capabilities")).get("drop"))),
-        ("may write its root file system (readOnlyRootFilesystem)", own.get("readOnlyRootFilesystem") is not True),
+        ("has no seccompProfile", is_linux and seccomp not in ("RuntimeDefault", "Localhost")),
+        ("may gain rights (allowPrivilegeEscalation)", is_linux and own.get("allowPrivilegeEscalation") is not False),
+        ("keeps capabilities", is_linux and "ALL" not in items(mapping(own.get("capabilities")).get("drop"))),
+        (f"adds capabilities ({', '.join(sorted(added))})", added),
+        (
+            "may write its root file system (readOnlyRootFilesystem)",
+            is_linux and own.get("readOnlyRootFilesystem") is not True,
+        ),
         ("is privileged", own.get("privileged") is True),
         ("shares the node's network or processes", shared),
+        ("takes a port of the node (hostPort)", held),
         ("mounts the node's files", any("hostPath" in mapping(each) for each in items(thing.pod.get("volumes")))),
     ]  # fmt: skip
     found = [what for what, is_so in wrong if is_so]
@@ -246,7 +278,21 @@ def _read(thing: Thing) -> Iterator[tuple[str, str, str, tuple[str | int, ...]]]
                 if reference and not reference.get("optional"):
                     yield kind, str(reference.get("name")), "", (*path, "envFrom", index)
     for each in map(mapping, items(thing.pod.get("volumes"))):
-        for field, name, kind in (("configMap", "name", "ConfigMap"), ("secret", "secretName", "Secret")):
-            reference = mapping(each.get(field))
-            if reference and not reference.get("optional"):
-                yield kind, str(reference.get(name)), "", (*thing.pod_path, "volumes", str(each.get("name")))
+        step = (*thing.pod_path, "volumes", str(each.get("name")))
+        yield from _mounted(each, "secretName", step)
+        for index, one in enumerate(map(mapping, items(mapping(each.get("projected")).get("sources")))):
+            yield from _mounted(one, "name", (*step, "projected", "sources", index))
+
+
+def _mounted(
+    source: dict[str, Any], secret: str, step: tuple[str | int, ...]
+) -> Iterator[tuple[str, str, str, tuple[str | int, ...]]]:
+    """What a volume reads: the whole, or the keys it names; `secret` is the field with a secret's name."""
+    for field, name, kind in (("configMap", "name", "ConfigMap"), ("secret", secret, "Secret")):
+        reference = mapping(source.get(field))
+        if reference and not reference.get("optional"):
+            keys = [str(mapping(each).get("key")) for each in items(reference.get("items"))]
+            for index, key in enumerate(keys):
+                yield kind, str(reference.get(name)), key, (*step, field, "items", index, "key")
+            if not keys:
+                yield kind, str(reference.get(name)), "", step

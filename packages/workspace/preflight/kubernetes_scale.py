@@ -52,11 +52,19 @@ _CLUSTER_WIDE = frozenset((
     "Namespace", "Node", "PersistentVolume", "StorageClass", "CSIDriver", "PriorityClass", "RuntimeClass", "APIService",
     "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "MutatingWebhookConfiguration", "IngressClass",
     "ValidatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "GatewayClass",
-    "ClusterIssuer", "ClusterSecretStore", "ClusterExternalSecret",
+    "ClusterIssuer", "ClusterSecretStore", "ClusterExternalSecret", "FlowSchema", "PriorityLevelConfiguration",
+    "CertificateSigningRequest", "ClusterTrustBundle", "CSINode", "VolumeAttachment", "VolumeAttributesClass",
+    "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "DeviceClass", "ResourceSlice", "ServiceCIDR",
+    "IPAddress",
 ))  # fmt: skip
 _NAMESPACED = frozenset((
     "Gateway", "HTTPRoute", "GRPCRoute", "Certificate", "Issuer", "ExternalSecret", "SecretStore", "ServiceMonitor",
     "SecretProviderClass",
+))  # fmt: skip
+# What the API server itself serves; whatever else has such a name is configuration of a program.
+_SERVED = frozenset((
+    "", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", "rbac.authorization.k8s.io",
+    "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "storage.k8s.io", "resource.k8s.io",
 ))  # fmt: skip
 
 
@@ -79,7 +87,7 @@ def _drift(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
         found = Counter(str(each.at("spec", "selector")) for each in others)
         usual = max(found.values(), default=0)
         own = found[str(thing.at("spec", "selector"))]
-        if own < usual or (len(found) > 1 and own == usual and others[0] is not thing and _differs(thing, others[0])):
+        if own < usual or (len(found) > 1 and own == usual and _stands_out(thing, others)):
             labels = ", ".join(
                 f"{key}={value}" for key, value in thing.mapping("spec", "selector", "matchLabels").items()
             )
@@ -87,8 +95,12 @@ def _drift(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
             yield scene.find(DRIFT, _labelled(thing), what)
 
 
-def _differs(thing: Thing, other: Thing) -> bool:
-    return bool(thing.at("spec", "selector") != other.at("spec", "selector"))
+def _stands_out(thing: Thing, others: Sequence[Thing]) -> bool:
+    """Of as many on both sides: those whose kustomization changes the selector, else whatever is not as the first."""
+    changing = [each for each in others if _labelled(each) != each.origin("spec", "selector")]
+    if changing and len(changing) < len(others):
+        return thing in changing
+    return bool(thing.at("spec", "selector") != others[0].at("spec", "selector"))
 
 
 def _labelled(thing: Thing) -> str:
@@ -99,7 +111,10 @@ def _labelled(thing: Thing) -> str:
                 return part.document.find(["labels", index])[1]
         if part.value.get("commonLabels"):
             return part.document.find(["commonLabels"])[1]
-    return thing.place("spec", "selector")
+    said = [
+        thing.place("spec", "selector", "matchLabels", key) for key in thing.mapping("spec", "selector", "matchLabels")
+    ]
+    return next((each for each in said if each.partition(":")[0] not in thing.sources), thing.place("spec", "selector"))
 
 
 def _scaler(scene: Scene, thing: Thing) -> Iterator[Finding]:
@@ -120,11 +135,15 @@ def _scaler(scene: Scene, thing: Thing) -> Iterator[Finding]:
         yield scene.find(SCALER, thing.place("spec", "maxReplicas"), what)
 
 
+_COUNTED = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout")
+
+
 def _replicas(scene: Scene, workload: Thing) -> int:
     """The fewest pods a workload has on purpose."""
     for scaler in scene.of("HorizontalPodAutoscaler"):
         target = scaler.mapping("spec", "scaleTargetRef")
-        if (target.get("kind"), target.get("name")) == (workload.kind, workload.name):
+        named = (target.get("kind"), target.get("name"), scaler.namespace)
+        if named == (workload.kind, workload.name, workload.namespace):
             return number(scaler.at("spec", "minReplicas"), 1)
     return number(workload.at("spec", "replicas"), 1)
 
@@ -132,6 +151,8 @@ def _replicas(scene: Scene, workload: Thing) -> int:
 def _budget(scene: Scene, thing: Thing) -> Iterator[Finding]:
     labels = thing.mapping("spec", "selector", "matchLabels")
     pods = [each for each in scene.workloads if each.namespace == thing.namespace and selected(scene, each, labels)]
+    if any(each.kind not in _COUNTED for each in pods):
+        return  # nobody knows how many there are: a pod on each node, or as many as a job needs
     replicas = sum(_replicas(scene, each) for each in pods)
     for field in ("maxUnavailable", "minAvailable"):
         allowed = thing.at("spec", field)
@@ -195,7 +216,7 @@ def _spaces(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
     is_said = any(each.namespace for each in scene.things if each.kind not in wide)
     for thing in scene.things:
         api = str(thing.value.get("apiVersion", "")).rpartition("/")[0]
-        is_known = "." not in api or api.endswith(".k8s.io") or thing.kind in _NAMESPACED
+        is_known = bool(thing.name) and (api in _SERVED or thing.kind in _NAMESPACED)
         place = thing.place("metadata", "namespace")
         if thing.kind in wide and thing.namespace:
             what = f"{thing} belongs to the whole cluster and cannot be in namespace {thing.namespace}."

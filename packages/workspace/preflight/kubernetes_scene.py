@@ -25,7 +25,8 @@ _PRODUCTION = {"prod", "prd", "production", "live"}
 _ABOVE = {"overlays", "environments", "envs", "env", "stages"}
 _KNOWN: dict[str, list[dict[str, Any]] | str] = {}
 _KEPT = 2000
-_PODS_OF = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
+# A Rollout is what Argo makes of a Deployment.
+_PODS_OF = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "Rollout")
 Answer = list[dict[str, Any]] | Refused
 
 
@@ -121,6 +122,11 @@ class Thing:
         known = [each for file in self.files for each in self.tree.documents.get(file, ()) if each.kind == self.kind]
         longest = max((each.name for each in known if each.name in self.name), key=len, default="")
         return [each for each in known if longest and each.name == longest]
+
+    @cached_property
+    def sources(self) -> frozenset[str]:
+        """The files in which the object itself stands."""
+        return frozenset(each.file for each in self._documents) - self._patch_files
 
     @cached_property
     def _patch_files(self) -> set[str]:

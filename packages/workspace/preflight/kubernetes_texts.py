@@ -8,6 +8,7 @@ from workspace.preflight import shared
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.guard import attempted
+from workspace.preflight.kubernetes_files import Tree
 from workspace.preflight.kubernetes_scene import Scene, Thing
 from workspace.preflight.kubernetes_yaml import items, mapping
 
@@ -34,7 +35,7 @@ RETIRED = Rule(
 )
 RULES = (PLACEHOLDER, CLEAR, RETIRED)
 
-_OPEN = re.compile(r"\$\{[A-Za-z_][\w.]*\}|\{\{.*?\}\}|<[A-Z][A-Z0-9_ -]+>|#\{\w+\}#|__[A-Z][A-Z0-9_]+__")
+_OPEN = re.compile(r"\$\{[A-Za-z_][\w.]*\}|\{\{[^{}]*\}\}|<[A-Z][A-Z0-9_ -]+>|#\{\w+\}#|__[A-Z][A-Z0-9_]+__")
 _TO_DO = re.compile(r"CHANGE[-_]?ME|REPLACE[-_](ME|WITH|THIS)\w*|REPLACE_\w+|YOUR[-_][A-Z]\w+|\byour-[a-z-]+-here\b")
 # What expands variables itself, or holds a script.
 _EXPANDED = {"args", "command", "data", "binaryData", "script"}
@@ -46,7 +47,15 @@ _SECRET_VALUE = re.compile(
     r"AccountKey=|SharedAccessKey=|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{20}|://[^/\s:$]+:[^@\s$]+@|\bsk-[\w-]{20}"
 )
 _NO_SECRETS = {"kubernetes.io/service-account-token"}
-_SCRIPTS = ("*.sh", "*.ps1", "*Makefile", "*Taskfile.y*ml", "scripts/*.py", "*/scripts/*.py", ".github/*.y*ml")
+_SCRIPTS = (
+    "*.sh", "*.bash", "*.ps1", "*Makefile", "*justfile", "*Jenkinsfile", "*Taskfile.y*ml", "scripts/*.py",
+    "*/scripts/*.py", ".github/*.y*ml", "*azure-pipelines*.y*ml", ".azure*/*.y*ml", ".gitlab-ci.yml",
+)  # fmt: skip
+# Programs that put in whatever stands in `${...}`, or only the variables they are given, and in `#{...}#`.
+_ENVSUBST = re.compile(r"\benvsubst\b(?:\s+[\"']([^\"'\n]*)[\"'])?")
+_REPLACETOKENS = re.compile(r"replacetokens", re.IGNORECASE)
+# Encrypted by sops, or a reference that a plug-in of Argo CD puts the value in for.
+_LOCKED = re.compile(r"ENC\[AES256_GCM,|<[^<>]+>$|vault:\S+#")
 # Where, what it starts with, and what is to be said.
 _OVER = (
     ("annotations", "kubernetes.io/ingress.class", "spec.ingressClassName has taken its place"),
@@ -85,19 +94,55 @@ def _scripts(checkout: Checkout) -> str:
 
 def _placeholders(scene: Scene, thing: Thing, checkout: Checkout) -> Iterator[Finding]:
     for path, text in _texts(thing.value, ()):
-        found = _TO_DO.search(text) or (None if _EXPANDED & set(path) else _OPEN.search(text))
-        found = found or (_OPEN.fullmatch(text.strip()) if "data" in path else None)
-        # A script's own variables, as ${NAME}, replace nothing here.
-        if found and (found[0][0] in "${" or found[0] not in shared.once(checkout, _scripts)):
+        found = _placeholder(thing, path, text)
+        if found and not _is_filled_in(found, checkout):
             where = ".".join(map(str, path))
-            yield scene.find(PLACEHOLDER, thing.place(*path), f"{thing} says {found[0]} at {where}.")
+            yield scene.find(PLACEHOLDER, thing.place(*path), f"{thing} says {found} at {where}.")
+
+
+def _placeholder(thing: Thing, path: tuple[str | int, ...], text: str) -> str:
+    """What is left to be replaced in a text, or nothing."""
+    found = _TO_DO.search(text) or (None if _EXPANDED & set(path) else _OPEN.search(text))
+    # What a config holds may be a template; if it is nothing but a placeholder, it is one.
+    found = found or (_OPEN.fullmatch(text.strip()) if path[:1] == ("data",) else None)
+    # Operators have templates of their own: alerts, secrets, workflows.
+    return found[0] if found and (found[0][:2] != "{{" or _is_builtin(thing)) else ""
+
+
+def _is_filled_in(found: str, checkout: Checkout) -> bool:
+    """True for what a program of the checkout puts in."""
+    scripts = shared.once(checkout, _scripts)
+    if found[0] == "$":
+        given = [
+            f" {each} ".replace("$", " ").replace("{", " ").replace("}", " ") for each in _ENVSUBST.findall(scripts)
+        ]
+        by_program = any(not each.strip() or f" {found[2:-1]} " in each for each in given)
+        # A script's own variables replace nothing here, unless the dollar is one that it looks for.
+        return by_program or f"\\{found}" in scripts or found in shared.once(checkout, _by_flux)
+    if found[0] == "{":
+        return bool(re.search(rf"(?<!\$){re.escape(found)}", scripts))
+    return found in scripts or (found[0] == "#" and bool(_REPLACETOKENS.search(scripts)))
+
+
+def _by_flux(checkout: Checkout) -> frozenset[str]:
+    """The `${...}` that Flux puts in, before it applies what it has rendered."""
+    tree = shared.once(checkout, Tree)
+    found = (each for documents in tree.documents.values() for each in documents if each.kind == "Kustomization")
+    given = [mapping(mapping(mapping(each.value).get("spec")).get("postBuild")).get("substitute") for each in found]
+    return frozenset(f"${{{name}}}" for each in given for name in mapping(each))
+
+
+def _is_builtin(thing: Thing) -> bool:
+    """True for what every cluster knows, without anything that was installed in it."""
+    group = str(thing.value.get("apiVersion", "")).rpartition("/")[0]
+    return "." not in group or group.endswith((".k8s.io", "authorization.k8s.io"))
 
 
 def _secrets(scene: Scene, thing: Thing) -> Iterator[Finding]:
     if thing.kind == "Secret" and thing.at("type") not in _NO_SECRETS:
         for field in ("data", "stringData"):
             for key, value in thing.mapping(field).items():
-                if value:
+                if value and not _LOCKED.match(str(value)) and not _placeholder(thing, (field, key), str(value)):
                     yield scene.find(
                         CLEAR, thing.place(field, key), f"{thing} has the value of {key} in the repository."
                     )
@@ -130,9 +175,17 @@ def _retired(scene: Scene, thing: Thing) -> Iterator[Finding]:
                     yield scene.find(RETIRED, thing.place(*place, field, key), f"{thing} has {key}: {why}.")
     if thing.kind == "Ingress":
         name = str(thing.at("spec", "ingressClassName"))
-        if name in _CLASSES:
+        if name in _CLASSES and not _is_of_another(scene, thing, name):
             what = f"{thing} is of the class {name}: {_CLASSES[name]}."
             yield scene.find(RETIRED, thing.place("spec", "ingressClassName"), what)
+
+
+def _is_of_another(scene: Scene, thing: Thing, name: str) -> bool:
+    """True for the controller of the same class that F5 makes, and for whatever an IngressClass says it is."""
+    known = scene.one("IngressClass", name)
+    controller = str(known.at("spec", "controller")) if known else ""
+    by_f5 = any(str(each).startswith(("nginx.org/", "nginx.com/")) for each in thing.mapping("metadata", "annotations"))
+    return by_f5 or (bool(controller) and not controller.startswith(("k8s.io/ingress-nginx", "webapprouting")))
 
 
 def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -8,6 +8,7 @@ from workspace.preflight.guard import attempted
 from workspace.preflight.kubernetes_hosts import ROUTES, fits
 from workspace.preflight.kubernetes_pods import selected
 from workspace.preflight.kubernetes_scene import Scene, Thing
+from workspace.preflight.kubernetes_sources import Sources
 from workspace.preflight.kubernetes_yaml import items, mapping
 
 SELECTOR = Rule(
@@ -40,8 +41,19 @@ OPEN = Rule(
 )
 RULES = (SELECTOR, PORT, BACKEND, OPEN)
 
+_EVERYBODY: tuple[dict[str, Any], ...] = (
+    {"namespaceSelector": {}},
+    {"ipBlock": {"cidr": "0.0.0.0/0"}},
+    {"ipBlock": {"cidr": "::/0"}},
+)
+# Policies of others, which may close what these leave open.
+_OTHER_POLICIES = (
+    "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "GlobalNetworkPolicy", "AdminNetworkPolicy",
+    "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy",
+)  # fmt: skip
 
-def check(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
+
+def check(scene: Scene, sources: Sources, everywhere: Sequence[Scene]) -> Iterator[Finding]:
     """What is wrong with the ways into an environment, and inside it."""
     if not scene.whole:
         return
@@ -50,7 +62,7 @@ def check(scene: Scene, everywhere: Sequence[Scene]) -> Iterator[Finding]:
     for thing in (*scene.workloads, *scene.of("PodDisruptionBudget", "NetworkPolicy")):
         yield from attempted((_selectors,), scene, thing)
     for route in (*scene.of(*ROUTES), *scene.of("Ingress")):
-        yield from attempted((_backends,), scene, route, everywhere)
+        yield from attempted((_backends,), scene, sources, route, everywhere)
     yield from attempted((_open,), scene)
 
 
@@ -122,9 +134,11 @@ def _is_foreign(scene: Scene, labels: dict[str, Any], namespace: str) -> bool:
     return any("/" in key and not key.startswith("app.kubernetes.io/") and key not in own for key in map(str, labels))
 
 
-def _backends(scene: Scene, route: Thing, everywhere: Sequence[Scene]) -> Iterator[Finding]:
+def _backends(scene: Scene, sources: Sources, route: Thing, everywhere: Sequence[Scene]) -> Iterator[Finding]:
     for path, name, port in _led_to(route):
         service = scene.one("Service", name, route.namespace)
+        if service is None and sources.installs(name):
+            continue
         if service is None:
             what = f"{route} leads to Service {name}, which does not exist in this environment."
             yield scene.find(BACKEND, route.place(*path, "name"), what)
@@ -183,24 +197,33 @@ def _parents(scene: Scene, route: Thing) -> Iterator[Finding]:
 
 
 def _open(scene: Scene) -> Iterator[Finding]:
+    if scene.of(*_OTHER_POLICIES):
+        return
     reached = scene.of(*ROUTES, "Ingress", "NetworkPolicy")
     for namespace in sorted({each.namespace for each in reached}):
         if not _pods(scene, namespace):
             continue
         policies = [each for each in scene.of("NetworkPolicy") if each.namespace == namespace]
-        closed = [each for each in policies if not each.mapping("spec", "podSelector") and _denies(each)]
-        denied = {str(way) for each in closed for way in _ways(each)}
+        general = [each for each in policies if not each.mapping("spec", "podSelector")]
+        # What one policy allows no other one takes back.
+        opened = {way for each in general for way in _ways(each) if any(_allows_all(each, way))}
+        denied = {way for each in general for way in _ways(each)} - opened
         missing = [way for way in ("Ingress", "Egress") if way not in denied]
         if missing:
             first = next(each for each in reached if each.namespace == namespace)
             place = (policies[0] if policies else first).origin("spec", "policyTypes")
-            what = f"No policy of namespace {namespace or '(not said)'} denies {' and '.join(missing)} by default."
-            yield scene.find(OPEN, place, what)
+            where = f"namespace {namespace}" if namespace else "the namespace that is chosen when this is applied"
+            yield scene.find(OPEN, place, f"No policy of {where} denies {' and '.join(missing)} by default.")
 
 
-def _denies(policy: Thing) -> bool:
-    return not policy.at("spec", "ingress") and not policy.at("spec", "egress")
+def _ways(policy: Thing) -> list[str]:
+    """The ways that a policy closes, but for what its rules let through."""
+    said = [str(each) for each in policy.items("spec", "policyTypes")]
+    return said or ["Ingress", *(["Egress"] if policy.at("spec", "egress") else [])]
 
 
-def _ways(policy: Thing) -> list[Any]:
-    return policy.items("spec", "policyTypes") or ["Ingress"]
+def _allows_all(policy: Thing, way: str) -> Iterator[bool]:
+    """For each rule of a way: whether it lets everybody through, at every port."""
+    for rule in map(mapping, policy.items("spec", way.lower())):
+        peers = [mapping(each) for each in items(rule.get("from" if way == "Ingress" else "to"))]
+        yield not rule.get("ports") and (not peers or any(each in _EVERYBODY for each in peers))

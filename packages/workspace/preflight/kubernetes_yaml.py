@@ -1,7 +1,7 @@
 """YAML as Kubernetes reads it, with the line of everything that is said."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -42,6 +42,17 @@ class Document:
     def name(self) -> str:
         """Its name as written, or nothing."""
         return str(mapping(mapping(self.value).get("metadata")).get("name", ""))
+
+    def listed(self) -> "Iterator[Document]":
+        """The objects of a List, each a document of its own; anything else is itself."""
+        entries = mapping(self.value).get("items") if self.kind.endswith("List") else None
+        node = _step(self.node, "items")
+        if not isinstance(entries, list) or node is None or not isinstance(node[1], yaml.SequenceNode):
+            yield self
+            return
+        for place, value in zip(node[1].value, entries, strict=False):
+            if isinstance(value, dict):
+                yield from Document(self.file, place, value).listed()
 
     def find(self, path: Sequence[str | int]) -> tuple[int, str]:
         """How many steps of the path this document has, and the place where they end."""
