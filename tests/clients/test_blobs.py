@@ -281,14 +281,17 @@ def test_a_crash_loses_progress_alone_and_nobody_misses_it(azurite: Azurite) -> 
 
 def test_what_threads_write_at_once_is_written_at_once_and_each_knows_that_it_was(opened: Opened) -> None:
     trouble = Trouble()
-    trouble.seconds = 0.02
+    trouble.seconds = 0.2
     ledger = Ledger(BlobStore(opened(trouble)))
+    together = threading.Barrier(16)
+
+    def write(number: int) -> None:
+        together.wait()
+        ledger.write("1", "dev", Event.INTENT, str(number))
+
     with ledger.hold("dev", "a run"):
         before = appends(trouble)
-        threads = [
-            threading.Thread(target=lambda number=number: ledger.write("1", "dev", Event.INTENT, str(number)))  # type: ignore[misc]
-            for number in range(16)
-        ]
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(16)]
         for each in threads:
             each.start()
         for each in threads:
