@@ -13,7 +13,7 @@ from workspace.preflight import (
     github_waits,
 )
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
+from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity, with_others
 from workspace.preflight.github_changes import changes
 from workspace.preflight.github_workflow import Tree
 
@@ -54,8 +54,7 @@ def _gathered(findings: list[Finding]) -> Iterator[Finding]:
     for (_, _, what, environments), same in known.items():
         first = min(same, key=lambda each: each.line)
         places = len({each.line for each in same})
-        more = f" (and {places - 1} more in this file)" if places > 1 else ""
-        yield first.rule.at(first.place, f"{what}{more}", *environments)
+        yield first.rule.at(first.place, with_others(what, places), *environments)
 
 
 def _checked(tree: Tree) -> tuple[Checked, ...]:
