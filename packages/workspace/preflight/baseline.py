@@ -70,7 +70,7 @@ class Sifted:
 
 
 def fingerprints(findings: Iterable[Finding]) -> list[str]:
-    """What tells each finding from all others and stays the same when lines move or places are added: rule, file, sentence."""
+    """What tells each finding from all others, and stays when lines move or places are added: rule, file, sentence."""
     seen: Counter[str] = Counter()
     found = []
     for each in findings:

@@ -41,7 +41,7 @@ class Rule:
 
     def at(self, place: str, what: str, *environments: str) -> "Finding":
         """A finding of this rule; `place` is a file of the checkout, with `:line` where it is known."""
-        return Finding(self, place, what, environments)
+        return Finding(self, place, what, tuple(each for each in environments if each))
 
 
 @dataclass(frozen=True)
