@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from workspace.preflight import (
+    github_engines,
     github_failures,
     github_images,
     github_references,
@@ -24,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     *github_failures.RULES,
     *github_trust.RULES,
     *github_images.RULES,
+    *github_engines.RULES,
     *github_submodules.RULES,
 )
 
@@ -38,6 +40,7 @@ def check(checkout: Checkout, today: date | None = None) -> Report:
         *github_failures.check(tree),
         *github_trust.check(tree),
         *github_images.check(tree, today or datetime.now(UTC).date()),
+        *github_engines.check(tree),
         *github_submodules.check(tree),
     ]
     return Report.of([Report(_checked(tree), tuple(_gathered(findings)))])
