@@ -41,6 +41,8 @@ _POSTGRESQL = {
     "size": ("sku_name",),
     "region": ("location",),
 }
+_FIREWALL = {"start": ("start_ip_address",), "end": ("end_ip_address",)}
+_FIREWALL_IN_BICEP = {"start": ("properties", "startIpAddress"), "end": ("properties", "endIpAddress")}
 _POOL = {
     "size": ("vm_size",),
     "count": ("node_count",),
@@ -98,6 +100,31 @@ TERRAFORM: Mapping[str, tuple[str, Words]] = {
     "azurerm_cosmosdb_mongo_collection": ("cosmos part", {**_COSMOS, "account": ("account_name",)}),
     "azurerm_cosmosdb_table": ("cosmos part", {**_COSMOS, "account": ("account_name",)}),
     "azurerm_postgresql_flexible_server": ("postgresql", _POSTGRESQL),
+    "azurerm_postgresql_flexible_server_configuration": (
+        "setting",
+        {"name": ("name",), "value": ("value",), "server": ("server_id",)},
+    ),
+    "azurerm_postgresql_flexible_server_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_postgresql_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_mysql_flexible_server_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_mysql_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_mariadb_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_mssql_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_sql_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_container_registry": (
+        "registry",
+        {
+            "sku": ("sku",),
+            "retention": ("retention_policy_in_days",),
+            "retention on": ("retention_policy", "enabled"),
+            "zones": ("zone_redundancy_enabled",),
+            "replicas": ("georeplications", "location"),
+        },
+    ),
+    "azurerm_private_endpoint": (
+        "endpoint",
+        {"target": ("private_service_connection", "private_connection_resource_id")},
+    ),
     "azurerm_postgresql_server": ("service", {}),
     "azurerm_mysql_server": ("service", {}),
     "azurerm_mariadb_server": ("service", {}),
@@ -126,6 +153,9 @@ TERRAFORM: Mapping[str, tuple[str, Words]] = {
             "plugin": ("network_profile", "network_plugin"),
             "mode": ("network_profile", "network_plugin_mode"),
             "pod range": ("network_profile", "pod_cidr"),
+            "local accounts off": ("local_account_disabled",),
+            "entra": ("azure_active_directory_role_based_access_control", "tenant_id"),
+            "older entra": ("role_based_access_control", "enabled"),
             **{f"pool {word}": ("default_node_pool", *path) for word, path in _POOL.items()},
             "pool name": ("default_node_pool", "name"),
         },
@@ -179,9 +209,25 @@ BICEP: Mapping[str, tuple[str, Words]] = {
             "storage type": ("properties", "storage", "type"),
             "backup": ("properties", "backup", "backupRetentionDays"),
             "size": ("sku", "name"),
+            "tier": ("sku", "tier"),
             "region": ("location",),
         },
     ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/configurations": (
+        "setting",
+        {"name": ("name",), "value": ("properties", "value"), "server": ("parent",)},
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.DBforPostgreSQL/servers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.DBforMySQL/flexibleServers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.DBforMySQL/servers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.DBforMariaDB/servers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.Sql/servers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.ContainerRegistry/registries": (
+        "registry",
+        {"sku": ("sku", "name"), "retention on": ("properties", "policies", "retentionPolicy", "status")},
+    ),
+    "Microsoft.ContainerRegistry/registries/replications": ("replica", {"registry": ("parent",)}),
     "Microsoft.DBforPostgreSQL/servers": ("service", {}),
     "Microsoft.DBforMySQL/servers": ("service", {}),
     "Microsoft.DBforMariaDB/servers": ("service", {}),
@@ -213,6 +259,8 @@ BICEP: Mapping[str, tuple[str, Words]] = {
             "plugin": ("properties", "networkProfile", "networkPlugin"),
             "mode": ("properties", "networkProfile", "networkPluginMode"),
             "pod range": ("properties", "networkProfile", "podCidr"),
+            "local accounts off": ("properties", "disableLocalAccounts"),
+            "entra": ("properties", "aadProfile"),
             "pools": ("properties", "agentPoolProfiles"),
         },
     ),
@@ -236,7 +284,13 @@ BICEP: Mapping[str, tuple[str, Words]] = {
     "Microsoft.App/containerApps": ("container app", {"name": ("name",)}),
 }
 # Blocks that stand there once for each thing.
-_LISTED = ("capabilities", "geo_location")
+_LISTED = (
+    "capabilities",
+    "geo_location",
+    "georeplications",
+    "azure_active_directory_role_based_access_control",
+    "role_based_access_control",
+)
 _BICEP = {type_.lower(): kind for type_, kind in BICEP.items()}
 _ARM = {
     "azurerm_postgresql_server": "Microsoft.DBforPostgreSQL/servers",
