@@ -69,6 +69,12 @@ ENDPOINT = resource(
     "private_connection_resource_id = azurerm_container_registry.this.id",
     "}",
 )
+ENDPOINT_IN_BICEP = bicep(
+    "Microsoft.Network/privateEndpoints",
+    "  properties: {\n    privateLinkServiceConnections: [\n      {\n        name: 'images'\n        properties: {\n"
+    "          privateLinkServiceId: thing.id\n        }\n      }\n    ]\n  }",
+    "door",
+)
 POOLER = (
     "resource pooler 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2023-03-01-preview' = {\n"
     "  parent: thing\n  name: 'pgbouncer.enabled'\n  properties: {\n    value: 'true'\n  }\n}\n"
@@ -315,6 +321,7 @@ SEEDS: list[tuple[str, str, str, str]] = [
     ("registry-tier", "hcl", resource(REGISTRY, 'sku = "Standard"') + ENDPOINT, "private_connection_resource_id"),
     ("registry-tier", "bicep", retaining("Standard", "enabled"), "status"),
     ("registry-tier", "bicep", retaining("Basic", "disabled") + REPLICA, "parent"),
+    ("registry-tier", "bicep", retaining("Basic", "disabled") + ENDPOINT_IN_BICEP, "privateLinkServiceId"),
     ("pgbouncer-tier", "bicep", burstable("Standard_B1ms", "Burstable") + POOLER, "value: 'true'"),
     ("database-open", "bicep", opened("0.0.0.0", "255.255.255.255"), "endIpAddress"),
     ("database-open", "bicep", opened("1.0.0.0", "255.255.255.254", f"{POSTGRESQL}/firewallRules"), "endIpAddress"),
@@ -385,7 +392,8 @@ NEAR: list[tuple[str, str]] = [
     ("hcl", 'variable "sku" {}\n' + resource(REGISTRY, "sku = var.sku", "zone_redundancy_enabled = true")),
     ("hcl", resource(REGISTRY, 'sku = "Premium"', "georeplications {", 'location = "westus2"', "}") + ENDPOINT),
     ("bicep", retaining("Basic", "disabled")),
-    ("bicep", retaining("Premium", "enabled") + REPLICA),
+    ("bicep", retaining("Premium", "enabled") + REPLICA + ENDPOINT_IN_BICEP),
+    ("bicep", bicep("Microsoft.KeyVault/vaults", "  properties: {}") + ENDPOINT_IN_BICEP),
     ("bicep", burstable("Standard_D2ds_v5", "GeneralPurpose") + POOLER),
     ("bicep", burstable("Standard_B1ms", "Burstable") + POOLER.replace("'true'", "'false'")),
     ("bicep", burstable("Standard_B1ms", "Burstable") + POOLER.replace("pgbouncer.enabled", "pgbouncer.pool_mode")),

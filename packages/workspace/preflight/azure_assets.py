@@ -19,10 +19,12 @@ from workspace.preflight.finding import Finding, Rule
 from workspace.preflight.terraform_azure import told
 from workspace.preflight.terraform_tree import Instance, Tree, valued
 from workspace.preflight.terraform_values import UNKNOWN
-from workspace.rehearsal.bicep_syntax import Access, Name, Object
+from workspace.rehearsal.bicep_syntax import Access, Array, Name, Object
 
 Path = tuple[str, ...]
 Words = Mapping[str, Path]
+# A step of a path in Bicep that leads into the only item of an array.
+_ONLY = "[0]"
 
 _APP = {
     "name": ("name",),
@@ -228,6 +230,10 @@ BICEP: Mapping[str, tuple[str, Words]] = {
         {"sku": ("sku", "name"), "retention on": ("properties", "policies", "retentionPolicy", "status")},
     ),
     "Microsoft.ContainerRegistry/registries/replications": ("replica", {"registry": ("parent",)}),
+    "Microsoft.Network/privateEndpoints": (
+        "endpoint",
+        {"target": ("properties", "privateLinkServiceConnections", _ONLY, "properties", "privateLinkServiceId")},
+    ),
     "Microsoft.DBforPostgreSQL/servers": ("service", {}),
     "Microsoft.DBforMySQL/servers": ("service", {}),
     "Microsoft.DBforMariaDB/servers": ("service", {}),
@@ -434,13 +440,14 @@ def _from_bicep(thing: Made, kind: str, words: Words, environment: str, home: tu
         for step in words.get(word, ("\0",)):
             if value is UNKNOWN_IN_BICEP:
                 return value
-            value = value.get(step) if isinstance(value, dict) else None
+            value = _only(value) if step == _ONLY else value.get(step) if isinstance(value, dict) else None
         return value
 
     def node(word: str) -> Any:
         found: Any = thing.declaration.value
         for step in words.get(word, ("\0",)):
-            found = found.get(step) if isinstance(found, Object) else None
+            items = found.items if isinstance(found, Array) else ()
+            found = _only(items) if step == _ONLY else found.get(step) if isinstance(found, Object) else None
         return found
 
     def where(word: str, _: Any) -> str:
@@ -453,6 +460,11 @@ def _from_bicep(thing: Made, kind: str, words: Words, environment: str, home: tu
         return (found.name,) if isinstance(found, Name) else ()
 
     return Asset(kind, thing.type, thing.declaration.name, environment, home, read, where, names, thing.template.path)
+
+
+def _only(things: Any) -> Any:
+    """The only thing of a list; None for more, or none."""
+    return things[0] if isinstance(things, list | tuple) and len(things) == 1 else None
 
 
 def told_once(findings: Iterable[Finding]) -> Iterator[Finding]:
