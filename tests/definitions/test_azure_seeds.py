@@ -488,6 +488,20 @@ def test_every_rule_has_two_mistakes() -> None:
     assert {name: count for name, count in counts.items() if count < 2} == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "environments"), [("main.parameters.json", ()), ("main.dev.parameters.json", ("dev",))]
+)
+def test_the_parameters_that_azd_fills_in_belong_to_no_environment(
+    tmp_path: Path, name: str, environments: tuple[str, ...]
+) -> None:
+    vault = "  properties: {\n    softDeleteRetentionInDays: days\n  }"
+    template = f"param days int\n{bicep('Microsoft.KeyVault/vaults', vault)}"
+    schema = "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#"
+    given = json.dumps({"$schema": schema, "parameters": {"days": {"value": 120}}})
+    found = looked(tmp_path, {"app/main.bicep": template, f"app/{name}": given})
+    assert [(each.rule.id, each.environments) for each in found] == [("azure/vault-retention", environments)]
+
+
 def test_the_day_decides_what_has_ended(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM node:24-alpine3.22\n")
     said = {
