@@ -276,7 +276,7 @@ runs:
 	path = packages/story
 	url = https://github.com/example/story.git
 """,
-    "infra/terraform/environments/dev/main.tf": "",
+    "infra/terraform/environments/dev/main.tf": 'terraform {\n  required_version = "~> 1.9"\n}\n',
     "infra/kubernetes/overlays/dev/kustomization.yaml": "resources: []\n",
     "infra/kubernetes/overlays/prod/kustomization.yaml": "resources: []\n",
     "infra/docker/publisher/Dockerfile": "FROM scratch\n",

@@ -133,6 +133,23 @@ spec:
           image: registry.example.org/shop/worker:1.0
           args: [once]
 {SIZE}{RIGHTS}"""
+# The same in a namespace of its own, and a Service that leads to it.
+EDGE = WORKER.replace("namespace: shop", "namespace: edge").replace(
+    "          args: [once]\n",
+    "          ports: [{name: http, containerPort: 8080}]\n"
+    "          readinessProbe: {httpGet: {path: /, port: http}}\n"
+    "          livenessProbe: {httpGet: {path: /, port: http}}\n"
+    "          startupProbe: {httpGet: {path: /, port: http}, failureThreshold: 30}\n",
+)
+EXPOSED = """---
+apiVersion: v1
+kind: Service
+metadata: {name: worker, namespace: edge}
+spec:
+  type: LoadBalancer
+  selector: {app: worker}
+  ports: [{port: 80, targetPort: http}]
+"""
 SCRIPTED = PLAIN[SCRIPT]
 API_WITH_JOB = f"""{OVERLAYS[API]}---
 apiVersion: batch/v1
@@ -256,6 +273,8 @@ SEEDS: list[tuple[Any, ...]] = [
     ("network-open", "plain", "k8s/namespace.yaml", "podSelector: {}", "podSelector: {matchLabels: {app: web}}", "policyTypes"),
     ("network-open", "environments", STOCK, '"podSelector": {}, "policyTypes": ["Ingress", "Egress"]', '"podSelector": {}, "egress": [{}], "policyTypes": ["Ingress", "Egress"]', "policyTypes"),
     ("network-open", "plain", WEB, *kept(DENY.replace("default-deny", "all-out").replace(POLICY, "policyTypes: [Egress]\n  egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]")), ("k8s/namespace.yaml", "policyTypes")),
+    ("network-open", "plain", "k8s/edge.yaml", WHOLE, EDGE + EXPOSED, "type: LoadBalancer"),
+    ("network-open", "plain", "k8s/edge.yaml", WHOLE, EDGE + EXPOSED.replace("LoadBalancer", "NodePort"), "type: NodePort"),
     ("network-open", "overlays", "kustomize/base/policy.yaml", POLICY, f"{POLICY}\n  ingress: [{{from: [{{namespaceSelector: {{}}}}]}}]", "policyTypes"),
     ("host-claimed-twice", "environments", PROD, "patches:\n", "patches:\n  - target: {kind: GRPCRoute}\n    patch: |-\n      - {op: replace, path: /spec/hostnames/0, value: stock.dev.example.net}\n", "stock.dev"),
     ("host-claimed-twice", "plain", INGRESS, CLAIMS, f"{CLAIMS}---\n{another(path='/')}", "- host: shop.example.org # again"),
@@ -407,6 +426,8 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("network-open", "plain", "k8s/namespace.yaml", f"  {POLICY}\n", "  egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]\n"),
     ("network-open", "plain", "k8s/namespace.yaml", DENY, "apiVersion: cilium.io/v2\nkind: CiliumClusterwideNetworkPolicy\nmetadata: {name: closed}\nspec: {endpointSelector: {}, ingress: [{}], egress: [{}]}\n"),
     ("network-open", "plain", "k8s/namespace.yaml", POLICY, f"{POLICY}\n  egress: [{{ports: [{{port: 53, protocol: UDP}}]}}]"),
+    ("network-open", "plain", "k8s/edge.yaml", WHOLE, EDGE + EXPOSED.replace("LoadBalancer", "ClusterIP")),
+    ("network-open", "plain", "k8s/edge.yaml", WHOLE, f"{DENY.replace('namespace: shop', 'namespace: edge')}---\n{EDGE}{EXPOSED}"),
     ("network-open", "plain", "k8s/edge.yaml", WHOLE, DENY.replace("namespace: shop", "namespace: edge").replace(POLICY, "policyTypes: [Ingress]")),
     ("host-claimed-twice", "plain", INGRESS, CLAIMS, f"{CLAIMS}---\n{another(path='/admin')}"),
     ("host-claimed-twice", "environments", ROUTE, GRPC, f"{SECOND.format(section='web', match='{}')}{GRPC}"),

@@ -1007,6 +1007,12 @@ SEEDS = (
 
 NEAR = (
     Near(
+        "data-missing",
+        "azd's file beside the root says what holds in every environment",
+        ((IAC + "main.tfvars.json", NEW, '{"sku": "Basic", "region": "${AZURE_LOCATION}"}\n'),),
+        "vars",
+    ),
+    Near(
         "unreadable",
         "a comment keeps the marks of a merge, and a heredoc keeps braces of another language",
         (

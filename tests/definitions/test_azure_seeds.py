@@ -57,6 +57,44 @@ IN_BICEP = (
     "resource site 'Microsoft.Web/sites@2023-01-01' = {{\n  name: 'site'\n  properties: {{\n"
     "    serverFarmId: plan.id\n  }}\n}}\n"
 )
+REGISTRY = "azurerm_container_registry"
+IMAGES = "Microsoft.ContainerRegistry/registries"
+REPLICA = (
+    "resource copy 'Microsoft.ContainerRegistry/registries/replications@2023-07-01' = {\n"
+    "  parent: thing\n  name: 'westus2'\n  location: 'westus2'\n}\n"
+)
+ENDPOINT = resource(
+    "azurerm_private_endpoint",
+    "private_service_connection {",
+    "private_connection_resource_id = azurerm_container_registry.this.id",
+    "}",
+)
+ENDPOINT_IN_BICEP = bicep(
+    "Microsoft.Network/privateEndpoints",
+    "  properties: {\n    privateLinkServiceConnections: [\n      {\n        name: 'images'\n        properties: {\n"
+    "          privateLinkServiceId: thing.id\n        }\n      }\n    ]\n  }",
+    "door",
+)
+POOLER = (
+    "resource pooler 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2023-03-01-preview' = {\n"
+    "  parent: thing\n  name: 'pgbouncer.enabled'\n  properties: {\n    value: 'true'\n  }\n}\n"
+)
+CLUSTER = "Microsoft.ContainerService/managedClusters"
+
+
+def opened(start: str, end: str, type_: str = "Microsoft.Sql/servers/firewallRules") -> str:
+    return bicep(type_, f"  properties: {{\n    startIpAddress: '{start}'\n    endIpAddress: '{end}'\n  }}")
+
+
+def burstable(name: str, tier: str) -> str:
+    return bicep(POSTGRESQL, f"  sku: {{\n    name: '{name}'\n    tier: '{tier}'\n  }}")
+
+
+def retaining(sku: str, status: str) -> str:
+    policies = f"    policies: {{\n      retentionPolicy: {{\n        status: '{status}'\n      }}\n    }}\n"
+    return bicep(IMAGES, f"  sku: {{\n    name: '{sku}'\n  }}\n  properties: {{\n{policies}  }}")
+
+
 SERVERLESS = resource("azurerm_cosmosdb_account", "capabilities {", 'name = "EnableServerless"', "}", name="a")
 
 # rule · language · workspace · a text of the line where it is found
@@ -267,6 +305,33 @@ SEEDS: list[tuple[str, str, str, str]] = [
         resource("azurerm_servicebus_namespace", 'sku = "Premium"', "capacity = 3"),
         "capacity",
     ),
+    ("registry-tier", "hcl", resource(REGISTRY, 'sku = "Standard"', "zone_redundancy_enabled = true"), "zone"),
+    (
+        "registry-tier",
+        "hcl",
+        resource(REGISTRY, 'sku = "Basic"', "georeplications {", 'location = "westus2"', "}"),
+        "location",
+    ),
+    (
+        "registry-tier",
+        "hcl",
+        resource(REGISTRY, 'sku = "Basic"', "retention_policy {", "enabled = true", "}"),
+        "enabled",
+    ),
+    ("registry-tier", "hcl", resource(REGISTRY, 'sku = "Standard"') + ENDPOINT, "private_connection_resource_id"),
+    ("registry-tier", "bicep", retaining("Standard", "enabled"), "status"),
+    ("registry-tier", "bicep", retaining("Basic", "disabled") + REPLICA, "parent"),
+    ("registry-tier", "bicep", retaining("Basic", "disabled") + ENDPOINT_IN_BICEP, "privateLinkServiceId"),
+    ("pgbouncer-tier", "bicep", burstable("Standard_B1ms", "Burstable") + POOLER, "value: 'true'"),
+    ("database-open", "bicep", opened("0.0.0.0", "255.255.255.255"), "endIpAddress"),
+    ("database-open", "bicep", opened("1.0.0.0", "255.255.255.254", f"{POSTGRESQL}/firewallRules"), "endIpAddress"),
+    (
+        "database-open",
+        "hcl",
+        resource("azurerm_mssql_firewall_rule", 'start_ip_address = "0.0.0.1"', 'end_ip_address = "255.255.255.255"'),
+        "end_ip_address",
+    ),
+    ("local-accounts", "bicep", bicep(CLUSTER, "  properties: {\n    disableLocalAccounts: true\n  }"), "disable"),
 ]
 # What is near to a mistake, or not known: language and workspace.
 NEAR: list[tuple[str, str]] = [
@@ -323,6 +388,39 @@ NEAR: list[tuple[str, str]] = [
     ("hcl", resource("azurerm_redis_cache", 'sku_name = "Premium"', 'family = "P"', "capacity = 5", "shard_count = 2")),
     ("hcl", resource("azurerm_log_analytics_workspace", 'sku = "CapacityReservation"', "retention_in_days = 7")),
     ("hcl", resource("azurerm_servicebus_namespace", 'sku = "Standard"', "capacity = 0")),
+    ("hcl", resource(REGISTRY, 'sku = "Basic"', "retention_policy_in_days = 0", "zone_redundancy_enabled = false")),
+    ("hcl", 'variable "sku" {}\n' + resource(REGISTRY, "sku = var.sku", "zone_redundancy_enabled = true")),
+    ("hcl", resource(REGISTRY, 'sku = "Premium"', "georeplications {", 'location = "westus2"', "}") + ENDPOINT),
+    ("bicep", retaining("Basic", "disabled")),
+    ("bicep", retaining("Premium", "enabled") + REPLICA + ENDPOINT_IN_BICEP),
+    ("bicep", bicep("Microsoft.KeyVault/vaults", "  properties: {}") + ENDPOINT_IN_BICEP),
+    ("bicep", burstable("Standard_D2ds_v5", "GeneralPurpose") + POOLER),
+    ("bicep", burstable("Standard_B1ms", "Burstable") + POOLER.replace("'true'", "'false'")),
+    ("bicep", burstable("Standard_B1ms", "Burstable") + POOLER.replace("pgbouncer.enabled", "pgbouncer.pool_mode")),
+    ("bicep", opened("0.0.0.0", "0.0.0.0")),
+    ("bicep", opened("20.0.0.0", "20.255.255.255")),
+    ("bicep", "param all string\n" + opened("0.0.0.0", "255.255.255.255").replace("'255.255.255.255'", "all")),
+    (
+        "bicep",
+        bicep(
+            CLUSTER,
+            "  properties: {\n    disableLocalAccounts: true\n    aadProfile: {\n      managed: true\n    }\n  }",
+        ),
+    ),
+    (
+        "hcl",
+        'variable "groups" {}\n'
+        + resource(
+            "azurerm_kubernetes_cluster",
+            "local_account_disabled = true",
+            'dynamic "azure_active_directory_role_based_access_control" {',
+            "for_each = var.groups",
+            "content {",
+            "admin_group_object_ids = [azure_active_directory_role_based_access_control.value]",
+            "}",
+            "}",
+        ),
+    ),
 ]
 
 
@@ -388,6 +486,20 @@ def test_precision_and_recall_are_one(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_every_rule_has_two_mistakes() -> None:
     counts = {each.id: sum(f"azure/{rule}" == each.id for rule, *_ in corpus()) for each in azure.RULES}
     assert {name: count for name, count in counts.items() if count < 2} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "environments"), [("main.parameters.json", ()), ("main.dev.parameters.json", ("dev",))]
+)
+def test_the_parameters_that_azd_fills_in_belong_to_no_environment(
+    tmp_path: Path, name: str, environments: tuple[str, ...]
+) -> None:
+    vault = "  properties: {\n    softDeleteRetentionInDays: days\n  }"
+    template = f"param days int\n{bicep('Microsoft.KeyVault/vaults', vault)}"
+    schema = "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#"
+    given = json.dumps({"$schema": schema, "parameters": {"days": {"value": 120}}})
+    found = looked(tmp_path, {"app/main.bicep": template, f"app/{name}": given})
+    assert [(each.rule.id, each.environments) for each in found] == [("azure/vault-retention", environments)]
 
 
 def test_the_day_decides_what_has_ended(tmp_path: Path) -> None:

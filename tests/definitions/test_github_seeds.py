@@ -141,6 +141,24 @@ TAGGED = NIGHTLY.replace(
     "push:\n    tags: ['v*']\n  pull_request:\n  workflow_dispatch:\n    inputs: {go: {}}",
 )
 
+# What changes nothing.
+QUIET = NIGHTLY.replace(APPLIED, "kubectl get pods --all-namespaces")
+SCANNED = QUIET.replace(
+    "      - run: |\n",
+    "      - uses: github/codeql-action/upload-sarif@v4\n        with:\n          sarif_file: a.sarif\n      - run: |\n",
+)
+EVENTS = "  contents: read\n  security-events: write\n"
+OPENED = NIGHTLY.replace("push:\n    branches: [main]", "pull_request_target:").replace(
+    "    environment: development\n", ""
+)
+INSTALLED = QUIET.replace(
+    "      - run: |\n",
+    "      - uses: hashicorp/setup-terraform@v4\n        with:\n          terraform_version: 1.8.5\n"
+    "      - run: terraform -chdir=infra/terraform/environments/dev validate\n      - run: |\n",
+)
+VALIDATED = "terraform -chdir=infra/terraform/environments/dev validate"
+ROOT_FILE = "infra/terraform/environments/dev/main.tf"
+
 # rule · file · old text · new text · text on the line where it is found; None for a file without line
 SEEDS = [
     ("unreadable", INFRA, "jobs:\n", "jobs:\n<<<<<<< HEAD\n", "<<<<<<< HEAD"),
@@ -347,6 +365,57 @@ SEEDS = [
             "    environment: development\n", "    if: contains(github.event.issue.labels.*.name, 'go')\n"
         ),
         "rollout:",
+    ),
+    ("deploy-on-pull-request", NIGHT, WHOLE, OPENED, "rollout:"),
+    (
+        "deploy-on-pull-request",
+        NIGHT,
+        WHOLE,
+        OPENED.replace("pull_request_target:", "pull_request_target:\n    branches: [main]"),
+        "rollout:",
+    ),
+    ("no-security-events", NIGHT, WHOLE, SCANNED, "- uses: github/codeql-action"),
+    (
+        "no-security-events",
+        NIGHT,
+        WHOLE,
+        SCANNED.replace("permissions:\n  contents: read\n", "permissions: read-all\n"),
+        "- uses: github/codeql-action",
+    ),
+    ("terraform-version", NIGHT, WHOLE, INSTALLED, "terraform_version:"),
+    (
+        "terraform-version",
+        NIGHT,
+        WHOLE,
+        INSTALLED.replace("1.8.5", "1.8.x").replace(
+            VALIDATED, "cd infra/terraform/environments/dev && terraform validate"
+        ),
+        "terraform_version:",
+    ),
+    (
+        "terraform-version",
+        NIGHT,
+        WHOLE,
+        INSTALLED.replace("1.8.5", "${{ env.VERSION }}").replace("jobs:\n", "env:\n  VERSION: 2.0.1\njobs:\n"),
+        "terraform_version:",
+    ),
+    ("retired", NIGHT, WHOLE, QUIET.replace("actions/checkout@v5", "actions/deploy-pages@v2"), "- uses:"),
+    (
+        "action-aging",
+        NIGHT,
+        WHOLE,
+        SCANNED.replace("upload-sarif@v4", "upload-sarif@v3").replace("  contents: read\n", EVENTS),
+        "- uses: github/codeql-action",
+    ),
+    (
+        "action-aging",
+        NIGHT,
+        WHOLE,
+        QUIET.replace(
+            "      - run: |\n",
+            "      - uses: actions/cache/restore@v4\n        with:\n          path: a\n          key: b\n      - run: |\n",
+        ),
+        "- uses: actions/cache",
     ),
     ("foreign-code-with-secrets", NIGHT, WHOLE, PULLED, "ref:"),
     (
@@ -820,6 +889,17 @@ NEAR_MISSES = [
     ("production-without-gate", NIGHT, WHOLE, NIGHTLY.replace("    environment: development\n", "    needs: approve\n    if: github.ref_name == 'x'\n").replace("jobs:\n", "jobs:\n  approve:\n    runs-on: ubuntu-24.04\n    environment: production\n    steps:\n      - run: 'true'\n").replace("overlays/dev", "overlays/prod")),
     ("production-without-gate", INFRA, APPLIED, f"NODE_ENV=production {APPLIED}"),
     ("deploy-by-anyone", NIGHT, WHOLE, COMMENT.replace("    environment: development\n", "    if: github.event.comment.author_association == 'OWNER'\n")),
+    ("deploy-on-pull-request", NIGHT, WHOLE, OPENED.replace("pull_request_target", "pull_request")),
+    ("deploy-on-pull-request", NIGHT, WHOLE, OPENED.replace("  rollout:\n", "  rollout:\n    if: github.event.pull_request.merged\n")),
+    ("deploy-on-pull-request", NIGHT, WHOLE, OPENED.replace("kubectl apply", "kubectl diff")),
+    ("no-security-events", NIGHT, WHOLE, SCANNED.replace("  contents: read\n", EVENTS)),
+    ("no-security-events", NIGHT, WHOLE, SCANNED.replace("sarif_file: a.sarif\n", "sarif_file: a.sarif\n          token: ${{ secrets.SCANNER }}\n")),
+    ("no-security-events", NIGHT, WHOLE, SCANNED.replace("upload-sarif", "init")),
+    ("terraform-version", NIGHT, WHOLE, INSTALLED.replace("1.8.5", "1.14.0")),
+    ("terraform-version", NIGHT, WHOLE, INSTALLED.replace("1.8.5", "latest")),
+    ("terraform-version", NIGHT, WHOLE, INSTALLED.replace("1.8.5", "~1.8")),
+    ("terraform-version", NIGHT, WHOLE, INSTALLED.replace(VALIDATED, "terraform fmt -check -recursive")),
+    ("action-aging", NIGHT, WHOLE, QUIET.replace("      - run: |\n", "      - uses: actions/cache/restore@v5\n        with:\n          path: a\n          key: b\n      - run: |\n")),
     ("foreign-code-with-secrets", NIGHT, WHOLE, PULLED.replace("pull_request_target", "pull_request")),
     ("foreign-code-with-secrets", NIGHT, WHOLE, PULLED.replace("  test:\n", "  test:\n    if: github.event.pull_request.head.repo.full_name == github.repository\n")),
     ("runs-after-failure", INFRA, CHAIN_IF, "if: always() && needs.apply.result == 'success'"),
@@ -1106,6 +1186,34 @@ def test_a_condition_holds_for_an_event_or_not_or_nobody_can_tell(text: str, eve
 )
 def test_patterns_take_names_in_as_github_does(patterns: list[str], name: str, taken: bool) -> None:
     assert matches(patterns, name) is taken
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked", "taken"),
+    [
+        ("~> 1.9", "1.9.0", True),
+        ("~> 1.9", "2.0.0", False),
+        ("~> 1.9.2", "1.9.1", False),
+        ("~> 1.9.2", "1.10.0", False),
+        ("~> 1.9.2", "1.9", True),
+        (">= 1.5, < 1.9", "1.8.9", True),
+        (">= 1.5, < 1.9", "1.9.x", False),
+        ("1.9.4", "1.9.5", False),
+        ("= 1.9.4", "1.9", True),
+        ("!= 1.9.4", "1.9.4", False),
+        ("> 1.9, <= 1.10", "v1.10.0", True),
+        ("~> 1", "2.0.0", True),
+        (">= 1.9.0-beta1", "1.8.0", True),
+        ("~> 1.9", "1", True),
+        ("~> 1.9", "<1.6", True),
+    ],
+)
+def test_a_root_takes_a_terraform_or_not_or_nobody_can_tell(
+    tmp_path: Path, wanted: str, asked: str, taken: bool
+) -> None:
+    file = (NIGHT, WHOLE, INSTALLED.replace("1.8.5", asked))
+    given = found(workspace(tmp_path, file, (ROOT_FILE, "~> 1.9", wanted)))
+    assert [each for each, _ in given] == ([] if taken else ["terraform-version"])
 
 
 @pytest.mark.parametrize("text", ["a ||", "(a", "a[", "'a", "a..b", "f(a,)", "", "&& a", "a b", "#"])

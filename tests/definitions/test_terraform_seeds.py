@@ -15,7 +15,7 @@ import terraform_corpus
 import terraform_foreign
 from terraform_corpus import GONE, NEW, OURS, TERRAFORM, WHOLE, WIRING, Edit, Near, Seed
 from terraform_layouts import LAYOUTS
-from workspace.preflight import terraform
+from workspace.preflight import families, terraform
 from workspace.preflight.checkout import Checkout
 from workspace.preflight.finding import Finding
 
@@ -212,6 +212,61 @@ def test_every_rule_says_why_and_what_to_do() -> None:
         rule.about.endswith(".") and rule.why.endswith(".") and rule.todo.endswith(".") for rule in terraform.RULES
     )
     assert len({rule.id for rule in terraform.RULES}) == len(terraform.RULES)
+
+
+NETWORK = """resource "azurerm_virtual_network" "this" {
+  name          = "net"
+  address_space = ["10.0.0.0/16"]
+}
+
+resource "azurerm_subnet" "this" {
+  name                 = "nodes-${var.place}"
+  virtual_network_name = azurerm_virtual_network.this.name
+  address_prefixes     = ["10.9.0.0/24"]
+}
+
+variable "place" {}
+"""
+
+
+def outside(folder: Path, **data: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """What is told of a subnet outside its network, with some data files beside it."""
+    (folder / "infra").mkdir()
+    for name, text in {"main.tf": f'provider "azurerm" {{\n  features {{}}\n}}\n{NETWORK}', **data}.items():
+        (folder / "infra" / name).write_text(text)
+    found = [each for each in looked(folder) if each.rule.id == "terraform/range-outside"]
+    return [(each.place, each.what, each.environments) for each in found]
+
+
+def test_one_mistake_of_a_module_is_told_once_for_all_environments(tmp_path: Path) -> None:
+    data = {f"{name}.tfvars": f'place = "{name}"\n' for name in ("dev", "production", "staging")}
+    ((place, what, environments),) = outside(tmp_path, **data)
+    assert place == "infra/main.tf:12"
+    assert what == "The subnet nodes-{env} 10.9.0.0/24 is not inside 10.0.0.0/16."
+    assert environments == ("dev", "production", "staging")
+
+
+def test_what_is_wrong_in_one_environment_alone_names_it(tmp_path: Path) -> None:
+    ((_, what, environments),) = outside(tmp_path, **{"dev.tfvars": 'place = "dev"\n'})
+    assert (what, environments) == ("The subnet nodes-dev 10.9.0.0/24 is not inside 10.0.0.0/16.", ("dev",))
+
+
+@pytest.mark.parametrize(
+    ("name", "environments"),
+    [("main.tfvars.json", ()), ("main.tfvars", ("main",)), ("dev.tfvars.json", ("dev",))],
+)
+def test_the_data_file_that_azd_fills_in_belongs_to_no_environment(
+    tmp_path: Path, name: str, environments: tuple[str, ...]
+) -> None:
+    text = '{"place": "${AZURE_ENV_NAME}"}' if name.endswith(".json") else 'place = "x"\n'
+    assert [each for _, _, each in outside(tmp_path, **{name: text})] == [environments]
+
+
+def test_a_unit_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "live/a").mkdir(parents=True)
+    (tmp_path / "live/a/terragrunt.hcl").write_text("inputs = {\n  a =\n}\n")
+    found = [each for name in families.FAMILIES for each in families.looked(name, Checkout(tmp_path)).findings]
+    assert [(each.rule.id, each.file) for each in found] == [("terraform/unreadable", "live/a/terragrunt.hcl")]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from workspace.errors import Refused
 from workspace.preflight import baseline
-from workspace.preflight.finding import Finding, Report, Rule, Severity
+from workspace.preflight.finding import Finding, Report, Rule, Severity, with_others
 
 TODAY = date(2026, 11, 28)
 BAD = Rule("docker/bad", Severity.ERROR, "A made-up thing is bad.", "Because.", "Make it good.")
@@ -44,6 +44,22 @@ def test_a_fingerprint_stays_when_lines_move_and_differs_between_findings() -> N
     assert baseline.fingerprints([HERE]) == baseline.fingerprints([moved])
     others = [HERE, THERE, BAD.at("a/b.tf:3", "another thing"), BAD.at("a/b.tf:5", HERE.what)]
     assert len(set(baseline.fingerprints(others))) == 4
+
+
+def test_a_fingerprint_does_not_know_how_many_more_places_of_the_file_there_are() -> None:
+    said = [BAD.at("a/b.yml:3", with_others("v4 is old", places)) for places in (1, 2, 12)]
+    assert [each.what for each in said[1:]] == [f"v4 is old (and {number} more in this file)" for number in (1, 11)]
+    assert len({baseline.fingerprints([each])[0] for each in said}) == 1
+    assert baseline.fingerprints([BAD.at("a/b.yml:3", "v4 (and 1 more in this file) is old")]) != (
+        baseline.fingerprints(said[:1])
+    )
+
+
+def test_what_was_accepted_stays_accepted_when_the_same_stands_at_another_place_of_the_file(tmp_path: Path) -> None:
+    before = Report(findings=(BAD.at("a/b.yml:3", with_others("v4 is old", 2)),))
+    text = baseline.drafted(before, TODAY).replace('reason: ""', "reason: known")
+    now = BAD.at("a/b.yml:2", with_others("v4 is old", 5))
+    assert sifted(text, now, folder=tmp_path).accepted == (now,)
 
 
 def test_an_entry_that_has_expired_is_a_finding_and_accepts_nothing(tmp_path: Path) -> None:

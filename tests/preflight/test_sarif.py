@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 from workspace.preflight import families
-from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
+from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity, with_others
 from workspace.preflight.pages import examples
 from workspace.preflight.sarif import as_sarif
 
@@ -50,6 +50,12 @@ def test_every_result_has_its_rule_level_place_and_fingerprint() -> None:
         assert not location["physicalLocation"]["artifactLocation"]["uri"].startswith("/")
         assert re.fullmatch(r"[0-9a-f]{24}", result["partialFingerprints"]["preflight/v1"])
     assert [each["level"] for each in run["results"]] == ["error", "error", "note", "error"]
+
+
+def test_a_result_is_known_again_when_the_same_stands_at_another_place_of_its_file() -> None:
+    said = [told((NOTED.at("a/b.yml:3", with_others("v4 is old", places)),), ()) for places in (1, 2, 3)]
+    prints = [each["runs"][0]["results"][0]["partialFingerprints"]["preflight/v1"] for each in said]
+    assert len(set(prints)) == 1
 
 
 def test_places_are_relative_addresses_whatever_a_file_is_called() -> None:

@@ -13,10 +13,9 @@ from workspace.preflight.across_kinds import GROUP
 from workspace.preflight.across_trees import Trees
 from workspace.preflight.finding import Finding, Rule, Severity
 from workspace.preflight.kubernetes_yaml import mapping
-from workspace.preflight.terraform_read import Attribute, Unreadable
-from workspace.preflight.terraform_read import read as read_hcl
+from workspace.preflight.terraform_read import Attribute
 from workspace.preflight.terraform_tree import Folder, Tree
-from workspace.preflight.terraform_units import UNIT, Units
+from workspace.preflight.terraform_units import Units
 
 CYCLE = Rule(
     "graph/cycle",
@@ -53,14 +52,7 @@ MODULE = Rule(
     "Modules that nobody calls age unseen; orphans stayed in the state and needed a runbook.",
     "Call it or delete it.",
 )
-UNREADABLE = Rule(
-    "graph/unit-unreadable",
-    Severity.ERROR,
-    "A Terragrunt unit that cannot be parsed.",
-    "Nobody knows what it needs, and every run over all units stops at it.",
-    "Correct the file at the line named.",
-)
-RULES = (CYCLE, OTHER, NOBODY, PORT, MODULE, UNREADABLE)
+RULES = (CYCLE, OTHER, NOBODY, PORT, MODULE)
 
 _SERVICE = re.compile(r"([a-z0-9-]+)(?:\.([a-z0-9-]+)(?:\.svc(?:\.cluster\.local)?)?)?\.?")
 _OUTSIDE = {"localhost", "kubernetes", "host", "metadata", "0"}
@@ -74,7 +66,6 @@ Edges = dict[str, dict[str, str]]
 def check(trees: Trees) -> Iterator[Finding]:
     """What is wrong with needs."""
     units: Units = shared.once(trees.checkout, Units)
-    yield from _broken(units)
     for name, edges in (("stacks", _stacks(trees, units)), *_wired(trees), *_modules(trees.terraform)):
         yield from _circles(name, edges)
     yield from _other_environments(trees.inventory)
@@ -85,16 +76,6 @@ def check(trees: Trees) -> Iterator[Finding]:
 
 
 # ---- circles
-
-
-def _broken(units: Units) -> Iterator[Finding]:
-    """Terragrunt's units that cannot be read."""
-    for file in units.checkout.matching(UNIT, f"*/{UNIT}"):
-        try:
-            read_hcl(units.checkout.found(file))
-        except Unreadable as error:
-            place = f"{file}:{error.line}" if error.line else file
-            yield UNREADABLE.at(place, f"{file} cannot be read: {error}.")
 
 
 def _pieces(attribute: Attribute) -> list[str]:

@@ -2,7 +2,16 @@
 
 from datetime import UTC, date, datetime
 
-from workspace.preflight import azure_ages, azure_data, azure_hosting, azure_nodes, azure_quota, shared
+from workspace.preflight import (
+    azure_access,
+    azure_ages,
+    azure_data,
+    azure_hosting,
+    azure_nodes,
+    azure_quota,
+    azure_tiers,
+    shared,
+)
 from workspace.preflight.azure_assets import Assets
 from workspace.preflight.bicep_files import Files
 from workspace.preflight.checkout import Checkout
@@ -10,7 +19,7 @@ from workspace.preflight.finding import Checked, Report, Rule
 from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_tree import Tree
 
-_LIMITS = (azure_quota, azure_nodes, azure_hosting, azure_data)
+_LIMITS = (azure_quota, azure_nodes, azure_hosting, azure_data, azure_tiers, azure_access)
 RULES: tuple[Rule, ...] = (*azure_ages.RULES, *(rule for limits in _LIMITS for rule in limits.RULES))
 
 

@@ -19,10 +19,12 @@ from workspace.preflight.finding import Finding, Rule
 from workspace.preflight.terraform_azure import told
 from workspace.preflight.terraform_tree import Instance, Tree, valued
 from workspace.preflight.terraform_values import UNKNOWN
-from workspace.rehearsal.bicep_syntax import Access, Name, Object
+from workspace.rehearsal.bicep_syntax import Access, Array, Name, Object
 
 Path = tuple[str, ...]
 Words = Mapping[str, Path]
+# A step of a path in Bicep that leads into the only item of an array.
+_ONLY = "[0]"
 
 _APP = {
     "name": ("name",),
@@ -41,6 +43,8 @@ _POSTGRESQL = {
     "size": ("sku_name",),
     "region": ("location",),
 }
+_FIREWALL = {"start": ("start_ip_address",), "end": ("end_ip_address",)}
+_FIREWALL_IN_BICEP = {"start": ("properties", "startIpAddress"), "end": ("properties", "endIpAddress")}
 _POOL = {
     "size": ("vm_size",),
     "count": ("node_count",),
@@ -98,6 +102,31 @@ TERRAFORM: Mapping[str, tuple[str, Words]] = {
     "azurerm_cosmosdb_mongo_collection": ("cosmos part", {**_COSMOS, "account": ("account_name",)}),
     "azurerm_cosmosdb_table": ("cosmos part", {**_COSMOS, "account": ("account_name",)}),
     "azurerm_postgresql_flexible_server": ("postgresql", _POSTGRESQL),
+    "azurerm_postgresql_flexible_server_configuration": (
+        "setting",
+        {"name": ("name",), "value": ("value",), "server": ("server_id",)},
+    ),
+    "azurerm_postgresql_flexible_server_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_postgresql_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_mysql_flexible_server_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_mysql_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_mariadb_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_mssql_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_sql_firewall_rule": ("firewall", _FIREWALL),
+    "azurerm_container_registry": (
+        "registry",
+        {
+            "sku": ("sku",),
+            "retention": ("retention_policy_in_days",),
+            "retention on": ("retention_policy", "enabled"),
+            "zones": ("zone_redundancy_enabled",),
+            "replicas": ("georeplications", "location"),
+        },
+    ),
+    "azurerm_private_endpoint": (
+        "endpoint",
+        {"target": ("private_service_connection", "private_connection_resource_id")},
+    ),
     "azurerm_postgresql_server": ("service", {}),
     "azurerm_mysql_server": ("service", {}),
     "azurerm_mariadb_server": ("service", {}),
@@ -126,6 +155,9 @@ TERRAFORM: Mapping[str, tuple[str, Words]] = {
             "plugin": ("network_profile", "network_plugin"),
             "mode": ("network_profile", "network_plugin_mode"),
             "pod range": ("network_profile", "pod_cidr"),
+            "local accounts off": ("local_account_disabled",),
+            "entra": ("azure_active_directory_role_based_access_control", "tenant_id"),
+            "older entra": ("role_based_access_control", "enabled"),
             **{f"pool {word}": ("default_node_pool", *path) for word, path in _POOL.items()},
             "pool name": ("default_node_pool", "name"),
         },
@@ -179,8 +211,28 @@ BICEP: Mapping[str, tuple[str, Words]] = {
             "storage type": ("properties", "storage", "type"),
             "backup": ("properties", "backup", "backupRetentionDays"),
             "size": ("sku", "name"),
+            "tier": ("sku", "tier"),
             "region": ("location",),
         },
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/configurations": (
+        "setting",
+        {"name": ("name",), "value": ("properties", "value"), "server": ("parent",)},
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.DBforPostgreSQL/servers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.DBforMySQL/flexibleServers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.DBforMySQL/servers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.DBforMariaDB/servers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.Sql/servers/firewallRules": ("firewall", _FIREWALL_IN_BICEP),
+    "Microsoft.ContainerRegistry/registries": (
+        "registry",
+        {"sku": ("sku", "name"), "retention on": ("properties", "policies", "retentionPolicy", "status")},
+    ),
+    "Microsoft.ContainerRegistry/registries/replications": ("replica", {"registry": ("parent",)}),
+    "Microsoft.Network/privateEndpoints": (
+        "endpoint",
+        {"target": ("properties", "privateLinkServiceConnections", _ONLY, "properties", "privateLinkServiceId")},
     ),
     "Microsoft.DBforPostgreSQL/servers": ("service", {}),
     "Microsoft.DBforMySQL/servers": ("service", {}),
@@ -213,6 +265,8 @@ BICEP: Mapping[str, tuple[str, Words]] = {
             "plugin": ("properties", "networkProfile", "networkPlugin"),
             "mode": ("properties", "networkProfile", "networkPluginMode"),
             "pod range": ("properties", "networkProfile", "podCidr"),
+            "local accounts off": ("properties", "disableLocalAccounts"),
+            "entra": ("properties", "aadProfile"),
             "pools": ("properties", "agentPoolProfiles"),
         },
     ),
@@ -236,7 +290,13 @@ BICEP: Mapping[str, tuple[str, Words]] = {
     "Microsoft.App/containerApps": ("container app", {"name": ("name",)}),
 }
 # Blocks that stand there once for each thing.
-_LISTED = ("capabilities", "geo_location")
+_LISTED = (
+    "capabilities",
+    "geo_location",
+    "georeplications",
+    "azure_active_directory_role_based_access_control",
+    "role_based_access_control",
+)
 _BICEP = {type_.lower(): kind for type_, kind in BICEP.items()}
 _ARM = {
     "azurerm_postgresql_server": "Microsoft.DBforPostgreSQL/servers",
@@ -380,13 +440,14 @@ def _from_bicep(thing: Made, kind: str, words: Words, environment: str, home: tu
         for step in words.get(word, ("\0",)):
             if value is UNKNOWN_IN_BICEP:
                 return value
-            value = value.get(step) if isinstance(value, dict) else None
+            value = _only(value) if step == _ONLY else value.get(step) if isinstance(value, dict) else None
         return value
 
     def node(word: str) -> Any:
         found: Any = thing.declaration.value
         for step in words.get(word, ("\0",)):
-            found = found.get(step) if isinstance(found, Object) else None
+            items = found.items if isinstance(found, Array) else ()
+            found = _only(items) if step == _ONLY else found.get(step) if isinstance(found, Object) else None
         return found
 
     def where(word: str, _: Any) -> str:
@@ -399,6 +460,11 @@ def _from_bicep(thing: Made, kind: str, words: Words, environment: str, home: tu
         return (found.name,) if isinstance(found, Name) else ()
 
     return Asset(kind, thing.type, thing.declaration.name, environment, home, read, where, names, thing.template.path)
+
+
+def _only(things: Any) -> Any:
+    """The only thing of a list; None for more, or none."""
+    return things[0] if isinstance(things, list | tuple) and len(things) == 1 else None
 
 
 def told_once(findings: Iterable[Finding]) -> Iterator[Finding]:

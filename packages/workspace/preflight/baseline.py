@@ -70,11 +70,11 @@ class Sifted:
 
 
 def fingerprints(findings: Iterable[Finding]) -> list[str]:
-    """What tells each finding from all others and stays the same when lines move: rule, file and sentence."""
+    """What tells each finding from all others, and stays when lines move or places are added: rule, file, sentence."""
     seen: Counter[str] = Counter()
     found = []
     for each in findings:
-        base = "\0".join((each.rule.id, printable(each.file), _LINE.sub("", each.what)))
+        base = "\0".join((each.rule.id, printable(each.file), _LINE.sub("", each.sentence)))
         seen[base] += 1
         found.append(hashlib.sha256(f"{base}\0{seen[base]}".encode(errors="replace")).hexdigest()[:24])
     return found

@@ -1,8 +1,16 @@
 """What preflight says: rules, what they found where, and what was looked at."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+_OTHERS = re.compile(r" \(and \d+ more in this file\)$")
+
+
+def with_others(what: str, places: int) -> str:
+    """A sentence that is true of so many places of a file, for the finding that tells it once."""
+    return f"{what} (and {places - 1} more in this file)" if places > 1 else what
 
 
 class Severity(StrEnum):
@@ -33,7 +41,7 @@ class Rule:
 
     def at(self, place: str, what: str, *environments: str) -> "Finding":
         """A finding of this rule; `place` is a file of the checkout, with `:line` where it is known."""
-        return Finding(self, place, what, environments)
+        return Finding(self, place, what, tuple(each for each in environments if each))
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,11 @@ class Finding:
     def line(self) -> int:
         """The line it is about, 0 when it is about the whole file."""
         return self._parted[1]
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, without the number of other places of the file: the same when that number changes."""
+        return _OTHERS.sub("", self.what)
 
     @property
     def _parted(self) -> tuple[str, int]:

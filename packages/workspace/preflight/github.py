@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from workspace.preflight import (
+    github_engines,
     github_failures,
     github_images,
     github_references,
@@ -13,7 +14,7 @@ from workspace.preflight import (
     github_waits,
 )
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
+from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity, with_others
 from workspace.preflight.github_changes import changes
 from workspace.preflight.github_workflow import Tree
 
@@ -24,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     *github_failures.RULES,
     *github_trust.RULES,
     *github_images.RULES,
+    *github_engines.RULES,
     *github_submodules.RULES,
 )
 
@@ -38,6 +40,7 @@ def check(checkout: Checkout, today: date | None = None) -> Report:
         *github_failures.check(tree),
         *github_trust.check(tree),
         *github_images.check(tree, today or datetime.now(UTC).date()),
+        *github_engines.check(tree),
         *github_submodules.check(tree),
     ]
     return Report.of([Report(_checked(tree), tuple(_gathered(findings)))])
@@ -54,8 +57,7 @@ def _gathered(findings: list[Finding]) -> Iterator[Finding]:
     for (_, _, what, environments), same in known.items():
         first = min(same, key=lambda each: each.line)
         places = len({each.line for each in same})
-        more = f" (and {places - 1} more in this file)" if places > 1 else ""
-        yield first.rule.at(first.place, f"{what}{more}", *environments)
+        yield first.rule.at(first.place, with_others(what, places), *environments)
 
 
 def _checked(tree: Tree) -> tuple[Checked, ...]:

@@ -131,20 +131,31 @@ def _changes(step: Step) -> Iterator[Change]:
         name = step.given[target].text if target else ""
         said = f"{step.action} {name}".strip()
         yield Change(step, step.place_in_file, step.action, said, name, said)
-    folder = step.folder.text
-    for command in step.script.commands:
-        if command.program == "cd" and command.arguments and not command.inside("subshell"):
-            folder = posixpath.normpath(posixpath.join(folder, command.arguments[0]))
+    for command, folder in placed(step):
         tool = of_command(command)
         if tool:
             yield Change(step, step.line(command.row), tool, tool, _target(command, folder), command.said)
 
 
+def placed(step: Step) -> Iterator[tuple[Command, str]]:
+    """The commands of a step's script, each with the folder that it runs in; empty for the top of the checkout."""
+    folder = step.folder.text
+    for command in step.script.commands:
+        if command.program == "cd" and command.arguments and not command.inside("subshell"):
+            folder = posixpath.normpath(posixpath.join(folder, command.arguments[0]))
+        yield command, folder
+
+
+def terraform_folder(command: Command, folder: str) -> str:
+    """The folder that Terraform or Terragrunt works in; empty for the top of the checkout."""
+    moved = next((each.partition("=")[2] for each in command.arguments if each.startswith("-chdir=")), "")
+    moved = moved or command.option("--working-dir", "--terragrunt-working-dir") or ""
+    return posixpath.normpath(posixpath.join(folder, moved)) if folder or moved else ""
+
+
 def _target(command: Command, folder: str) -> str:
     if command.program in TERRAFORM:
-        moved = next((each.partition("=")[2] for each in command.arguments if each.startswith("-chdir=")), "")
-        moved = moved or command.option("--working-dir", "--terragrunt-working-dir") or ""
-        return posixpath.normpath(posixpath.join(folder, moved)) if folder or moved else ""
+        return terraform_folder(command, folder)
     if command.program == "kubectl":
         path = command.option("-k", "--kustomize") or command.option("-f", "--filename") or ""
         path = _piped(command) if path in ("", "-") else path

@@ -165,7 +165,9 @@ def _runner(job: Job, today: date) -> Iterator[Finding]:
 
 def _age(step: Step, today: date) -> Iterator[Finding]:
     _, _, version = step.uses.partition("@")
-    age = ended(step.action, version, today) if any(each.product == step.action for each in ages()) else None
+    # Parts of one action, as actions/cache/restore, have one version.
+    action = "/".join(step.action.split("/")[:2])
+    age = ended(action, version, today) if any(each.product == action for each in ages()) else None
     if age:
         yield _said(GONE if age.gone else AGING, step.place_in_file, step.uses, age)
     product, key = _SETUP.get(step.action, ("", ""))

@@ -97,6 +97,13 @@ ANYONE = Rule(
     "These events run with the repository's secrets, whoever caused them.",
     "Ask for the author_association or the actor's permission in an if, or use an environment with reviewers.",
 )
+PULLED = Rule(
+    "github/deploy-on-pull-request",
+    Severity.RISK,
+    "A deploy that a pull request from anybody starts, with the repository's secrets: on pull_request_target.",
+    "The event runs in the base repository, secrets included, as soon as somebody opens a pull request from a fork.",
+    "Deploy on push, or let an environment with reviewers or an if on the pull request's repository stand before it.",
+)
 FOREIGN = Rule(
     "github/foreign-code-with-secrets",
     Severity.ERROR,
@@ -135,7 +142,7 @@ IDLE = Rule(
 
 RULES: tuple[Rule, ...] = (
     TRIGGER, DEAD_FILTER, STALE_FILTER, MISSED, BRANCH, SPLIT, EMPTY_INPUT, CONCURRENCY, CANCELLED, TWICE, GATE, ANYONE,
-    FOREIGN, AFTER_FAILURE, CLAIM, MOVING, IDLE,
+    PULLED, FOREIGN, AFTER_FAILURE, CLAIM, MOVING, IDLE,
 )  # fmt: skip
 
 EVENTS = frozenset((
@@ -437,8 +444,11 @@ def _who(job: Job) -> Iterator[Finding]:
     )
     events = [each for each in job.workflow.starts if job.may_run_on(each)]
     open_to = [each for each in events if each in _BY_ANYONE]
-    asks = (_ASKS_WHO.search(value.text) for each in guards for _, value in each.piece.walk())
-    if open_to and not guarded and not any(asks):
+    asks = any(_ASKS_WHO.search(value.text) for each in guards for _, value in each.piece.walk())
+    if "pull_request_target" in events and not guarded and not asks and not _asks_which(guards):
+        said = f"the job {job.id} deploys ({made[0].said}) on pull_request_target, whoever opened the pull request"
+        yield PULLED.at(job.at, said)
+    if open_to and not guarded and not asks:
         yield ANYONE.at(job.at, f"the job {job.id} deploys ({made[0].said}) whenever somebody causes {open_to[0]}")
     if is_production(job) and not guarded and not (job.workflow.is_only_called and not callers):
         starts = ", ".join(events) or "a call"
@@ -463,6 +473,11 @@ def _chosen_production(job: Job) -> str:
         if offers and re.search(rf"\binputs\.{re.escape(name)}\b", text):
             return name
     return ""
+
+
+def _asks_which(jobs: list[Job]) -> bool:
+    """Whether a condition asks where a pull request comes from, whether it is merged, or how it was labelled."""
+    return any(re.search(r"head|fork|merged|label", each.piece["if"].text) for each in jobs)
 
 
 def _foreign(job: Job) -> Iterator[Finding]:

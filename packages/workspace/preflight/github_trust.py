@@ -52,6 +52,14 @@ OIDC = Rule(
     "azure/login with client-id and without client secret asks GitHub for a token; without the right it fails at once.",
     "Add id-token: write to permissions (and contents: read, because permissions take away the rest).",
 )
+SCANNED = Rule(
+    "github/no-security-events",
+    Severity.ERROR,
+    "An upload of SARIF by a job that may not write security events.",
+    "GitHub answers Resource not accessible by integration (github/codeql-action#1806); what is not named under "
+    "permissions is taken away.",
+    "Add security-events: write to permissions.",
+)
 LONG_LIVED = Rule(
     "github/long-lived-login",
     Severity.NOTE,
@@ -74,7 +82,7 @@ TAG = Rule(
     "Name the commit, with the tag in a comment.",
 )
 
-RULES: tuple[Rule, ...] = (CLEAR, SHOWN, ON_LINE, INJECTION, OPEN, OIDC, LONG_LIVED, BRANCH, TAG)
+RULES: tuple[Rule, ...] = (CLEAR, SHOWN, ON_LINE, INJECTION, OPEN, OIDC, SCANNED, LONG_LIVED, BRANCH, TAG)
 
 _CLEAR = re.compile(
     r"AccountKey=[\w+/=]{20}|SharedAccessKey=[\w+/=]{20}|BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_[A-Za-z0-9]{30}"
@@ -100,6 +108,7 @@ _IDENTIFIES = re.compile(
     r"(CLIENT|TENANT|SUBSCRIPTION|ACCOUNT|PROJECT|ORG)_?(ID|NAME)$|_(NAME|REGION|LOCATION|URL|HOST|SERVER|ENDPOINT|DOMAIN|GROUP|RG)$",
     re.IGNORECASE,
 )
+_OWN_TOKEN = re.compile(r"\bgithub\.token\b|\bsecrets\.GITHUB_TOKEN\b", re.IGNORECASE)
 _PRINTS = frozenset(("echo", "printf", "cat"))
 _MOVING = re.compile(r"^(main|master|develop|dev|trunk|latest|head|edge|nightly|releases?/latest)$", re.IGNORECASE)
 
@@ -114,6 +123,7 @@ def check(tree: Tree) -> Iterator[Finding]:
             for step in job.own_steps:
                 yield from _script(step)
                 yield from _login(job, step)
+                yield from _scanned(job, step)
                 yield from _version(job, step)
             if job.uses and not job.uses.startswith("./"):
                 yield from _moves(f"{job.file}:{job.piece['uses'].line}", job.uses)
@@ -238,6 +248,17 @@ def _login(job: Job, step: Step) -> Iterator[Finding]:
     if said.text in ("write-all",) or said["id-token"].text == "write" or expressions(said.text):
         return
     yield OIDC.at(step.place_in_file, f"`{step.name}` asks for an id token, and the job {job.id} lacks id-token: write")
+
+
+def _scanned(job: Job, step: Step) -> Iterator[Finding]:
+    said, token = _permissions(job), step.given["token"].text
+    if step.action != "github/codeql-action/upload-sarif" or not said or expressions(said.text):
+        return
+    # Another token has rights of its own.
+    if said.text == "write-all" or said["security-events"].text == "write" or (token and not _OWN_TOKEN.search(token)):
+        return
+    what = f"`{step.name}` uploads what was found, and the job {job.id} lacks security-events: write"
+    yield SCANNED.at(step.place_in_file, what)
 
 
 def _version(job: Job, step: Step) -> Iterator[Finding]:

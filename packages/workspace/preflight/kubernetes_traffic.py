@@ -199,7 +199,8 @@ def _parents(scene: Scene, route: Thing) -> Iterator[Finding]:
 def _open(scene: Scene) -> Iterator[Finding]:
     if scene.of(*_OTHER_POLICIES):
         return
-    reached = scene.of(*ROUTES, "Ingress", "NetworkPolicy")
+    outside = [each for each in scene.of("Service") if _is_outside(each)]
+    reached = [*scene.of(*ROUTES, "Ingress", "NetworkPolicy"), *outside]
     for namespace in sorted({each.namespace for each in reached}):
         if not _pods(scene, namespace):
             continue
@@ -211,9 +212,15 @@ def _open(scene: Scene) -> Iterator[Finding]:
         missing = [way for way in ("Ingress", "Egress") if way not in denied]
         if missing:
             first = next(each for each in reached if each.namespace == namespace)
-            place = (policies[0] if policies else first).origin("spec", "policyTypes")
+            said = "type" if first in outside else "policyTypes"
+            place = policies[0].origin("spec", "policyTypes") if policies else first.origin("spec", said)
             where = f"namespace {namespace}" if namespace else "the namespace that is chosen when this is applied"
             yield scene.find(OPEN, place, f"No policy of {where} denies {' and '.join(missing)} by default.")
+
+
+def _is_outside(service: Thing) -> bool:
+    """True for a Service that a load balancer, or a port of every node, opens to what is not in the cluster."""
+    return service.at("spec", "type") in ("LoadBalancer", "NodePort") and bool(service.mapping("spec", "selector"))
 
 
 def _ways(policy: Thing) -> list[str]:

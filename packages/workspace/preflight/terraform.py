@@ -1,5 +1,7 @@
 """Terraform definitions, read before anything is touched: every root, module and data file of a checkout."""
 
+from collections.abc import Iterable, Iterator
+
 from workspace.preflight import (
     shared,
     terraform_azure,
@@ -10,8 +12,9 @@ from workspace.preflight import (
     terraform_schema,
     terraform_terragrunt,
 )
+from workspace.preflight.across_environments import canonical, opened
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.finding import Checked, Report, Rule, Severity
+from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
 from workspace.preflight.guard import attempted
 from workspace.preflight.terraform_tree import Tree
 from workspace.preflight.terraform_units import Units
@@ -42,7 +45,25 @@ def check(checkout: Checkout) -> Report:
         for file, line, reason in tree.unreadable
     ]
     found += attempted([*(family.check for family in _FAMILIES), terraform_passed.check], tree)
-    return Report.of([Report(_checked(tree), tuple(found))])
+    return Report.of([Report(_checked(tree), tuple(_together(found)))])
+
+
+def _together(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings; those of one place that differ by nothing but the environment's word are told with it left open.
+
+    A name that is made from the environment's would otherwise make one mistake of a module as many as environments.
+    """
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    for each in findings:
+        (own,) = each.environments if len(each.environments) == 1 else ("",)
+        what = opened(each.what, canonical(own)) if canonical(own) else each.what
+        alike.setdefault((each.rule.id, each.place, what), []).append(each)
+    for (_, place, what), same in alike.items():
+        if len({each.what for each in same}) == 1:
+            yield from same
+        else:
+            everywhere = dict.fromkeys(where for each in same for where in each.environments)
+            yield same[0].rule.at(place, what, *everywhere)
 
 
 def _checked(tree: Tree) -> tuple[Checked, ...]:

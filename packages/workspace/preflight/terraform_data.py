@@ -55,10 +55,15 @@ def is_read_alone(file: str) -> bool:
     return bool(re.fullmatch(r"terraform\.tfvars(\.json)?|.*\.auto\.tfvars(\.json)?", posixpath.basename(file)))
 
 
+def _is_of_azd(file: str) -> bool:
+    """Whether the Azure Developer CLI hands a data file over: it fills in what differs between its environments."""
+    return stem(file) == "main" and file.endswith(".json")
+
+
 def is_common(file: str, root: str) -> bool:
     """Whether the values hold in every environment: read by itself in the root, or named so."""
     folder = posixpath.dirname(file)
-    by_itself = folder == root and is_read_alone(file)
+    by_itself = folder == root and (is_read_alone(file) or _is_of_azd(file))
     is_of_stack = stem(file) == posixpath.basename(root)
     return by_itself or (stem(file) in _COMMON and not is_of_stack) or posixpath.basename(folder) in _COMMON
 
@@ -66,6 +71,8 @@ def is_common(file: str, root: str) -> bool:
 def spoken_of(file: str, root: str, beside: Collection[str]) -> str:
     """The environment that a data file speaks of; `beside` are the data files of its folder."""
     folder = posixpath.dirname(file)
+    if folder == root and _is_of_azd(file):
+        return environment_of(folder)
     if stem(file) == "terraform":
         return environment_of(folder) or posixpath.basename(folder)
     if folder == root:

@@ -245,7 +245,7 @@ class Tree:
     @cached_property
     def environments(self) -> tuple[str, ...]:
         """The environments that data files speak of, in alphabetical order."""
-        return tuple(sorted({each.environment for each in self.data}))
+        return tuple(sorted({each.environment for each in self.data if each.environment}))
 
     def data_of(self, root: str) -> tuple[Data, ...]:
         """What each environment says about a root, all its files together."""
