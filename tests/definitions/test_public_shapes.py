@@ -669,6 +669,27 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         },
         [("syntax", "deploy/stall.yaml:9", ())],
     ),
+    (
+        "a Secret that only programs of others name, or a longer word, is made by nobody",
+        "kubernetes",
+        {
+            **shop(),
+            "deploy/base/deployment.yaml": web("Deployment", "apps/v1", "shop", SECRETS),
+            "vendor/login/make.go": 'var made = "kubectl create secret generic login --from-literal=user=a --from-literal=word=b"\n',
+            "shop/words.py": "user-word = 1\nwordy = 'users'\n",
+        },
+        [("secret-key", "deploy/base/deployment.yaml:16", ("uat",))],
+    ),
+    (
+        "a Secret whose command goes on over lines is made",
+        "kubernetes",
+        {
+            **shop(),
+            "deploy/base/deployment.yaml": web("Deployment", "apps/v1", "shop", SECRETS),
+            "deploy/make.sh": "kubectl create \\\n  --namespace shop \\\n  secret generic login \\\n  --from-literal=user=a --from-literal=word=b\n",
+        },
+        [],
+    ),
 ]  # fmt: skip
 
 
