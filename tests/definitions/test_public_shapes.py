@@ -690,6 +690,15 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         },
         [],
     ),
+    (
+        "JSON that holds one object after the other is read to its end",
+        "kubernetes",
+        {
+            "deploy/two.json": '{"apiVersion": "v1", "kind": "ConfigMap",\n"metadata": {"name": "a", "namespace": "shop"}\n}\n'
+            '{"apiVersion": "v1", "kind": "ConfigMap",\n"metadata": {"name": "b"}\n}\n'
+        },
+        [("namespace", "deploy/two.json:5", ())],
+    ),
 ]  # fmt: skip
 
 

@@ -20,6 +20,8 @@ _API = re.compile(r"""^["']?apiVersion["']?\s*:""", re.MULTILINE)
 _KIND = re.compile(r"""^["']?kind["']?\s*:""", re.MULTILINE)
 # As in JSON, in brackets; versions of other APIs are dates. Two brackets begin a template's own line.
 _BRACKET = re.compile(r"(?:\A\s*|^)\{(?![{%])", re.MULTILINE)
+# JSON may hold one object after the other, as kubectl reads it.
+_NEXT = re.compile(r"(^\}[ \r]*\n\s*)\{", re.MULTILINE)
 _FILLED_IN = re.compile(r"""^[ \t]*(?:- +)?(?:[\w./"'-]+:[ \t]+)?\{[{%]-? *[\w.$"#/(].*?[}%]\}""", re.MULTILINE)
 _API_INSIDE = re.compile(r"""\bapiVersion["']?\s*:\s*["']?(?:[a-z0-9.-]+/)?v\d""")
 _KIND_INSIDE = re.compile(r"""\bkind["']?\s*:\s*["']?[A-Z]""")
@@ -309,7 +311,7 @@ class Tree:
     def _take(self, file: str) -> None:
         text = self._text(file)
         # JSON may have tabs between its words, and nowhere else.
-        read, problem = read_yaml(text.replace("\t", " ") if file.endswith(".json") else text)
+        read, problem = read_yaml(_NEXT.sub(r"\1--- {", text.replace("\t", " ")) if file.endswith(".json") else text)
         documents = (Document(file, node, value) for node, value in read)
         self.documents[file] = tuple(one for each in documents for one in each.listed())
         if problem:
