@@ -699,6 +699,15 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         },
         [("namespace", "deploy/two.json:5", ())],
     ),
+    (
+        "what is added from an address that a variable holds is not of the context",
+        "docker",
+        {
+            "Dockerfile": "FROM alpine:3.23\nARG FROM_WHERE=https://example.org/shop\nADD $FROM_WHERE/a.conf /etc/\n"
+            "ARG FOLDER=stalls\nADD $FOLDER/a.conf /etc/\nUSER 1000\nHEALTHCHECK CMD wget -qO- http://localhost || exit 1\n"
+        },
+        [("source-missing", "Dockerfile:5", ())],
+    ),
 ]  # fmt: skip
 
 
