@@ -197,3 +197,13 @@ def test_what_a_developers_container_fetches_may_still_not_fail_in_silence(tmp_p
     assert found(tmp_path, {".devcontainer/Dockerfile": layer}) == [
         ("docker/failure-lost", ".devcontainer/Dockerfile:2")
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [("type high = -low", []), ("type high = !low", []), ("type high = -", ["bicep/syntax"])],
+    ids=["the opposite of a number", "the opposite of a claim", "the opposite of nothing"],
+)
+def test_a_type_may_be_the_opposite_of_another(tmp_path: Path, line: str, wanted: list[str]) -> None:
+    (tmp_path / "main.bicep").write_text(f"type low = -10\n{line}\nparam depth high\noutput deep high = depth\n")
+    assert [each.rule.id for each in bicep.check(Checkout(tmp_path)).findings] == wanted

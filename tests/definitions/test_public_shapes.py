@@ -611,6 +611,103 @@ SHAPES: list[tuple[str, str, Files, list[Found]]] = [
         {ROLL: workflow("make", name="env:\n  PASSWORD: ${{ secrets.PASSWORD }}\n", extra="      - uses: example/scan@v12\n")},
         [("action-tag-moves", f"{ROLL}:13", ())],
     ),
+    (
+        "pages about Dockerfiles, templates of them and what stands in a folder of their name are none",
+        "docker",
+        {
+            "docs/Dockerfile.5.md": "# How to write one\n\nBegin with FROM.\n",
+            "editor/Dockerfile.tmLanguage": '<?xml version="1.0"?>\n<plist></plist>\n',
+            "shop/Dockerfile.j2": "FROM {{ base }}\n{% if stall %}\nRUN make stall\n{% endif %}\n",
+            "trials/Dockerfile.d/begin.sh": "set -e\nexec shop\n",
+        },
+        [],
+    ),
+    (
+        "a Dockerfile with something after its name is one",
+        "docker",
+        {"shop/Dockerfile.stall": "FROM alpine:3.23\nUSER 1000\nHEALTHCHECK CMD wget -qO- http://localhost || exit 1\nSTALL\n"},
+        [("syntax", "shop/Dockerfile.stall:4", ())],
+    ),
+    (
+        "the bar between the patterns of a case is no pipe",
+        "docker",
+        {
+            "Dockerfile": "FROM alpine:3.23\nRUN set -e; case \"$(uname -m)\" in ppc64*|s390x) make slow ;; "
+            "arm*|aarch64) make small ;; *) make | tee log ;; esac\nUSER 1000\nHEALTHCHECK CMD wget -qO- http://localhost || exit 1\n"
+        },
+        [("failure-lost", "Dockerfile:2", ())],
+    ),
+    (
+        "configurations of other programs that end in .hcl are not Terragrunt's",
+        "terraform",
+        {"agents/shop.hcl": 'services {\n  name = "shop" port = 80\n}\n', "bake.hcl": "group shop\n"},
+        [],
+    ),
+    (
+        "beside Terragrunt's units each .hcl is read",
+        "terraform",
+        {"live/terragrunt.hcl": "inputs = {}\n", "live/region.hcl": "locals {\n  region = = 1\n}\n"},
+        [("unreadable", "live/region.hcl:2", ())],
+    ),
+    (
+        "a manifest that another program fills in is none yet",
+        "kubernetes",
+        {
+            "deploy/shop.template.yaml": web(
+                "ConfigMap", "v1", "shop", "{{- range .Pairs }}\n{{ .Key }}: {{ .Value }}\n{{- end }}"
+            ),
+            "deploy/stall.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ stall_name }}\n  namespace: stall\n",
+        },
+        [],
+    ),
+    (
+        "a manifest whose YAML is wrong is told, whatever its texts say in brackets",
+        "kubernetes",
+        {
+            "deploy/stall.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: stall\n  namespace: stall\n"
+            "data:\n  page: 'Hello {{ user }}'\n  more: [a\n"
+        },
+        [("syntax", "deploy/stall.yaml:9", ())],
+    ),
+    (
+        "a Secret that only programs of others name, or a longer word, is made by nobody",
+        "kubernetes",
+        {
+            **shop(),
+            "deploy/base/deployment.yaml": web("Deployment", "apps/v1", "shop", SECRETS),
+            "vendor/login/make.go": 'var made = "kubectl create secret generic login --from-literal=user=a --from-literal=word=b"\n',
+            "shop/words.py": "user-word = 1\nwordy = 'users'\n",
+        },
+        [("secret-key", "deploy/base/deployment.yaml:16", ("uat",))],
+    ),
+    (
+        "a Secret whose command goes on over lines is made",
+        "kubernetes",
+        {
+            **shop(),
+            "deploy/base/deployment.yaml": web("Deployment", "apps/v1", "shop", SECRETS),
+            "deploy/make.sh": "kubectl create \\\n  --namespace shop \\\n  secret generic login \\\n  --from-literal=user=a --from-literal=word=b\n",
+        },
+        [],
+    ),
+    (
+        "JSON that holds one object after the other is read to its end",
+        "kubernetes",
+        {
+            "deploy/two.json": '{"apiVersion": "v1", "kind": "ConfigMap",\n"metadata": {"name": "a", "namespace": "shop"}\n}\n'
+            '{"apiVersion": "v1", "kind": "ConfigMap",\n"metadata": {"name": "b"}\n}\n'
+        },
+        [("namespace", "deploy/two.json:5", ())],
+    ),
+    (
+        "what is added from an address that a variable holds is not of the context",
+        "docker",
+        {
+            "Dockerfile": "FROM alpine:3.23\nARG FROM_WHERE=https://example.org/shop\nADD $FROM_WHERE/a.conf /etc/\n"
+            "ARG FOLDER=stalls\nADD $FOLDER/a.conf /etc/\nUSER 1000\nHEALTHCHECK CMD wget -qO- http://localhost || exit 1\n"
+        },
+        [("source-missing", "Dockerfile:5", ())],
+    ),
 ]  # fmt: skip
 
 

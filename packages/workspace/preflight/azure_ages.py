@@ -7,7 +7,7 @@ from datetime import date
 from workspace.preflight.ages import age_of
 from workspace.preflight.azure_assets import Asset, Assets, told_once
 from workspace.preflight.checkout import Checkout
-from workspace.preflight.docker_syntax import parse
+from workspace.preflight.docker_syntax import is_dockerfile, parse
 from workspace.preflight.finding import Finding, Rule, Severity
 
 GONE = Rule(
@@ -43,7 +43,6 @@ RULES = (GONE, ENDED, ENDING, AGING)
 
 _SOON = 180
 _YEAR = 365
-_DOCKERFILES = ("Dockerfile", "*/Dockerfile", "Dockerfile.*", "*/Dockerfile.*", "*.Dockerfile")
 _DOTNET = re.compile(r"^mcr\.microsoft\.com/dotnet/(?:sdk|aspnet|runtime|runtime-deps)$")
 _OFFICIAL = ("node", "python", "alpine", "debian", "ubuntu", "postgres")
 _CODE_NAMES = ("jessie", "stretch", "buster", "bullseye", "bookworm", "trusty", "xenial", "bionic", "focal", "jammy")
@@ -66,8 +65,8 @@ def check(assets: Assets, checkout: Checkout, today: date) -> Iterator[Finding]:
     """What has ended by a day, and what ends within a year of it."""
     for asset in assets.all:
         yield from told_once(_of_asset(asset, today))
-    for file in checkout.matching(*_DOCKERFILES):
-        if not file.endswith(".dockerignore"):
+    for file in checkout.files:
+        if is_dockerfile(file):
             yield from _of_dockerfile(checkout, file, today)
 
 

@@ -10,7 +10,7 @@ from workspace.preflight.checkout import Checkout
 from workspace.preflight.docker_context import Context, is_context
 from workspace.preflight.docker_ports import Reached, reached
 from workspace.preflight.docker_shell import Command, commands, lost, switches, without_password
-from workspace.preflight.docker_syntax import Dockerfile, Instruction, Stage, filled, parse
+from workspace.preflight.docker_syntax import Dockerfile, Instruction, Stage, filled, is_dockerfile, parse
 from workspace.preflight.finding import Checked, Finding, Report, Rule, Severity
 from workspace.preflight.guard import attempted
 
@@ -118,15 +118,6 @@ RULES: tuple[Rule, ...] = (
     PACKAGES,
 )  # fmt: skip
 
-_FILES = (
-    "Dockerfile",
-    "*/Dockerfile",
-    "Dockerfile.*",
-    "*/Dockerfile.*",
-    "*.Dockerfile",
-    "Containerfile",
-    "*/Containerfile",
-)
 # The container that an editor opens for a developer, which nobody deploys.
 _WORKPLACE = re.compile(r"(^|/)\.(devcontainer|gitpod)[/.]")
 _OF_WHAT_RUNS = frozenset((ROOT, HEALTH, COMPILER, PACKAGES))
@@ -218,7 +209,7 @@ class _Image:
 
 def check(checkout: Checkout) -> Report:
     """Read every Dockerfile of a checkout."""
-    files = [each for each in checkout.matching(*_FILES) if not each.endswith(".dockerignore")]
+    files = [each for each in checkout.files if is_dockerfile(each)]
     ports = reached(checkout) if files else ()
     findings = [each for file in files for each in _findings(_Image(checkout, file, ports))]
     wanted = (each for each in findings if not (each.rule in _OF_WHAT_RUNS and _WORKPLACE.search(each.file)))

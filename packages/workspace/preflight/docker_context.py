@@ -51,7 +51,7 @@ def _sources(dockerfile: Dockerfile, stage: Stage, instruction: Instruction) -> 
     pairs = [pair for each in stage.of("ARG", "ENV") for pair in each.pairs if "$" not in pair[1]]
     values = {name: value or dockerfile.arguments.get(name, "") for name, value in pairs}
     for written in instruction.words[:-1]:
-        if not written.startswith("<<") and not re.match(r"(https?|git|ssh)://|git@", written):
+        if not written.startswith("<<") and not re.match(r"(https?|git|ssh)://|git@", filled(written, values)):
             path = posixpath.normpath(filled(written, values, otherwise="*").lstrip("/") or ".")
             yield Copied(instruction, written, path)
 

@@ -12,6 +12,9 @@ _CLOSERS = frozenset(("fi", "done", "else", "elif", "esac", "}", ")"))
 _TESTS = frozenset(("[", "[[", "test", "command", "getent", "id", "which", "type", "grep", "!"))
 _SWALLOWS = frozenset(("true", ":", "echo", "printf", "mkdir", "touch"))
 _CANNOT_FAIL = frozenset(("set", "export", "echo", "printf", "yes", ":", "true", "unset"))
+# The patterns before a command of `case`; the bar between them is no pipe.
+_CASE = re.compile(r"""(?:\bin|;;)\s+\(?\s*[\w.*?"'\[\]/:-]+(?:\s*\|\s*[\w.*?"'\[\]/:-]+)+\s*\)""")
+_BAR = re.compile(r"\s*\|\s*")
 _ASSIGNMENT = re.compile(r"\w+=\S*$")
 
 
@@ -51,13 +54,17 @@ def commands(text: str) -> tuple[Command, ...]:
     """The commands of a line or a script; quotes and `$(…)` are not looked into."""
     found: list[Command] = []
     words: list[str] = []
-    for word in _pieces(text):
+    for word in _pieces(_CASE.sub(_one_pattern, text)):
         if word not in _OPERATORS:
             words.append(word)
         elif words:
             found.append(Command(tuple(words), word))
             words = []
     return (*found, Command(tuple(words), "")) if words else tuple(found)
+
+
+def _one_pattern(case: re.Match[str]) -> str:
+    return _BAR.sub(",", case[0])
 
 
 def _pieces(text: str) -> Iterator[str]:

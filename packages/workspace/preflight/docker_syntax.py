@@ -20,6 +20,13 @@ _HEREDOC = re.compile(r"""<<(-?)(["']?)([A-Za-z_]\w*)\2""")
 # A list, however it is written; a test of the shell has words between its first text and the comma or bracket.
 _LIST = re.compile(r"""\[\s*(["'])[^"']*\1\s*(?:,.*)?\]\s*$""")
 _FLAG = re.compile(r"--([a-z-]+)(?:=(\S*))?(?:\s+|$)")
+_NAMED = re.compile(r"(?:(?:Dockerfile|Containerfile)(?:\..+)?|.+\.Dockerfile)")
+# What others make of a Dockerfile, or write about it.
+_ABOUT = re.compile(
+    r"\.(?:dockerignore|md|rst|adoc|html?|tmlanguage|tmpreferences|vim|sh|ps1|py|go|j2|jinja2?|tmpl|tpl|template|erb|ejs|hbs"
+    r"|mustache|orig|rej|patch)",
+    re.IGNORECASE,
+)
 _SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh", "ksh"))
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?[-+]([^}]*))?\}|(\w+))")
 
@@ -156,6 +163,12 @@ def filled(text: str, values: Mapping[str, str], otherwise: str | None = None) -
         return match[0] if otherwise is None else otherwise
 
     return _VARIABLE.sub(value, text)
+
+
+def is_dockerfile(file: str) -> bool:
+    """True when a builder would be given the file; a page about Dockerfiles or a template of one is none."""
+    name = file.rpartition("/")[2]
+    return bool(_NAMED.fullmatch(name)) and not _ABOUT.fullmatch(name[max(name.rfind("."), 0) :])
 
 
 def parse(text: str) -> Dockerfile:

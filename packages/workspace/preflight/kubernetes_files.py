@@ -20,6 +20,9 @@ _API = re.compile(r"""^["']?apiVersion["']?\s*:""", re.MULTILINE)
 _KIND = re.compile(r"""^["']?kind["']?\s*:""", re.MULTILINE)
 # As in JSON, in brackets; versions of other APIs are dates. Two brackets begin a template's own line.
 _BRACKET = re.compile(r"(?:\A\s*|^)\{(?![{%])", re.MULTILINE)
+# JSON may hold one object after the other, as kubectl reads it.
+_NEXT = re.compile(r"(^\}[ \r]*\n\s*)\{", re.MULTILINE)
+_FILLED_IN = re.compile(r"""^[ \t]*(?:- +)?(?:[\w./"'-]+:[ \t]+)?\{[{%]-? *[\w.$"#/(].*?[}%]\}""", re.MULTILINE)
 _API_INSIDE = re.compile(r"""\bapiVersion["']?\s*:\s*["']?(?:[a-z0-9.-]+/)?v\d""")
 _KIND_INSIDE = re.compile(r"""\bkind["']?\s*:\s*["']?[A-Z]""")
 _BEGINS = re.compile(r"""\s*\{\s*"(?:apiVersion|kind)"\s*:""")
@@ -273,7 +276,7 @@ class Tree:
             return
         if name.endswith((".yaml", ".yml")):
             text = self._text(file)
-            if (_API.search(text) and _KIND.search(text)) or _is_bracketed(text):
+            if ((_API.search(text) and _KIND.search(text)) or _is_bracketed(text)) and not _is_template(text):
                 self._take(file)
         elif name.endswith(".json") and _is_manifest(self.checkout.found(file)):
             self._take(file)
@@ -308,7 +311,7 @@ class Tree:
     def _take(self, file: str) -> None:
         text = self._text(file)
         # JSON may have tabs between its words, and nowhere else.
-        read, problem = read_yaml(text.replace("\t", " ") if file.endswith(".json") else text)
+        read, problem = read_yaml(_NEXT.sub(r"\1--- {", text.replace("\t", " ")) if file.endswith(".json") else text)
         documents = (Document(file, node, value) for node, value in read)
         self.documents[file] = tuple(one for each in documents for one in each.listed())
         if problem:
@@ -323,6 +326,11 @@ def _inside(place: str) -> str:
         return place
     file, _, line = start.rpartition(":")
     return f"{file}:{int(line) + int(number)}"
+
+
+def _is_template(text: str) -> bool:
+    """True for a text that a program fills in before it is YAML: values, keys or lines in two brackets, unquoted."""
+    return bool(_FILLED_IN.search(text)) and read_yaml(text)[1] is not None
 
 
 def _is_bracketed(text: str) -> bool:

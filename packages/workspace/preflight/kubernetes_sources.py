@@ -15,7 +15,9 @@ _CODE = re.compile(
     r"\.(py|tf|tfvars|hcl|sh|bash|ps1|cmd|bat|json|bicep|ts|js|cs|go|rb|ya?ml|toml|mk)$"
     r"|(^|/)(Makefile|justfile|Jenkinsfile)$"
 )
-_NOT_MAKING = re.compile(r"(^|/)(tests?|docs?|examples?)/|(^|/)test_|[._]test\.|package(-lock)?\.json$")
+_NOT_MAKING = re.compile(
+    r"(^|/)(tests?|testdata|docs?|examples?|vendor|third_party)/|(^|/)test_|[._]test\.|package(-lock)?\.json$"
+)
 _DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)(\.[^/]*)?$|\.Dockerfile$")
 _CERTIFICATE_KEYS = frozenset(("tls.crt", "tls.key", "ca.crt", ""))
 _UNKNOWN: frozenset[str] = frozenset()
@@ -41,6 +43,11 @@ _KINDS = {
     "kubernetes_config_map": "ConfigMap",
     "kubernetes_service_account": "ServiceAccount",
 }
+_RUNS = re.compile(
+    r"create(?=[\s\S]{0,200}?(?:secret|configmap|\bcm|serviceaccount|\bsa)\b)|\bhelm\b|release-?name|createSecret",
+    re.IGNORECASE,
+)
+_IN_WORD = re.compile(r"[\w-]")
 _HELM = re.compile(r"\bhelm\s+(?:upgrade|install)\s+([^\n|;&]*)")
 _RELEASE = re.compile(r"\brelease-?name[ =:]+([\w.-]+)", re.IGNORECASE)
 
@@ -80,8 +87,7 @@ class Sources:
     def names(self, word: str) -> bool:
         """True when a file that is no manifest says the word."""
         if word not in self._known:
-            pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
-            self._known[word] = word in self._text and bool(pattern.search(self._text))
+            self._known[word] = any(_is_whole(self._text, each, word) for each in _places(self._text, word))
         return self._known[word]
 
     def _created(self, kind: str, name: str) -> list[frozenset[str]]:
@@ -112,14 +118,19 @@ class Sources:
         return frozenset(each for each in found if each and "$" not in each)
 
     @cached_property
-    def _text(self) -> str:
+    def _texts(self) -> tuple[str, ...]:
         checkout = self._tree.checkout
         files = [each for each in checkout.files if _CODE.search(each) and not _NOT_MAKING.search(each)]
-        return "\n".join(checkout.found(each) for each in files if each not in self._tree.documents)
+        return tuple(checkout.found(each) for each in files if each not in self._tree.documents)
+
+    @cached_property
+    def _text(self) -> str:
+        return "\n".join(self._texts)
 
     @cached_property
     def _line(self) -> str:
-        return _in_lines(self._text)
+        # Much of a large checkout is programs, which run no such command.
+        return "\n".join(_in_lines(each) for each in self._texts if _RUNS.search(each))
 
     @cached_property
     def _built(self) -> set[str]:
@@ -128,6 +139,20 @@ class Sources:
             if _DOCKERFILE.search(file):
                 found |= {re.sub(r"^Dockerfile\.|\.Dockerfile$", "", step) for step in file.split("/")}
         return found
+
+
+def _places(text: str, word: str) -> Iterator[int]:
+    """Where a text says something; a search for a pattern takes minutes in a large checkout."""
+    place = text.find(word) if word else -1
+    while place >= 0:
+        yield place
+        place = text.find(word, place + 1)
+
+
+def _is_whole(text: str, place: int, word: str) -> bool:
+    """True when what stands there is no part of a longer word."""
+    end = place + len(word)
+    return not _IN_WORD.match(text[place - 1 : place]) and not _IN_WORD.match(text[end : end + 1])
 
 
 def _in_lines(text: str) -> str:

@@ -23,6 +23,7 @@ from workspace.preflight.terraform_values import NOWHERE, UNKNOWN, Scope, filled
 
 _DEEPEST = 8
 _OVERRIDE = re.compile(r"(^|/)(override|[^/]*_override)\.tf$")
+_UNITS = ("terragrunt.hcl", "terragrunt.stack.hcl", "root.hcl")
 _LABELS = {"resource": 2, "data": 2, "variable": 1, "output": 1, "module": 1, "provider": 1}
 
 
@@ -183,12 +184,17 @@ class Tree:
 
     def _folders(self) -> Mapping[str, Folder]:
         found: dict[str, list[Item]] = {}
-        for file in self.checkout.matching("*.tf", "*.hcl"):
+        for file in self.checkout.matching("*.tf", *self._hcl()):
             block = None if file.endswith(".lock.hcl") else self._read(file)
             if block and file.endswith(".tf"):
                 folder = found.setdefault(posixpath.dirname(file), [])
                 folder += [Item(file, each) for each in block.blocks if self._is_labelled(file, each)]
         return {path: Folder(path, tuple(items)) for path, items in found.items()}
+
+    def _hcl(self) -> tuple[str, ...]:
+        """Which `.hcl` files are read: Consul, Packer, Nomad and Buildx have files of that name, too."""
+        units = self.checkout.matching(*(f"{above}{each}" for each in _UNITS for above in ("", "*/")))
+        return ("*.hcl",) if units else ("*.tftest.hcl", "*.tfmock.hcl")
 
     def _is_labelled(self, file: str, block: Block) -> bool:
         wanted = _LABELS.get(block.kind, len(block.labels))

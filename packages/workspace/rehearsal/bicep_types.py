@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from workspace.rehearsal.bicep_syntax import Access, Constant, Member, Name, Text, Type
+from workspace.rehearsal.bicep_syntax import Access, Constant, Member, Name, Operation, Text, Type
 from workspace.rehearsal.bicep_terms import Terms
 
 _SIMPLE = ("string", "int", "bool", "object", "array")
@@ -26,7 +26,7 @@ class Types(Terms):
         start = self._now
         if start.sort == "name":
             return self._type_suffixes(self._named_type())
-        if start.sort in ("text", "number") or self._is("-"):
+        if start.sort in ("text", "number") or self._is("-", "!"):
             return self._type_suffixes(self._literal_type())
         self._note("knows the types string, int, bool, object, array only.")
         if self._is("{"):
@@ -67,6 +67,9 @@ class Types(Terms):
             return Type(start.place, "string", literals=(value,))
         if isinstance(value, Constant):
             return Type(start.place, "int", literals=(value,))
+        if isinstance(value, Operation) and len(value.operands) == 1:  # the opposite of a type that has one value
+            self._note("knows the types string, int, bool, object, array only.", start)
+            return Type(start.place, "", literals=(value,))
         raise self._error("BCP279", "Expected a type at this location.", start)
 
     def _object_type(self) -> Type:
