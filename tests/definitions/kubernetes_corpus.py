@@ -363,6 +363,7 @@ NEAR_MISSES: list[tuple[Any, ...]] = [
     ("probe-port", "plain", WEB, "{path: /ready, port: http}", "{path: /ready, host: 127.0.0.1, port: 15021}"),
     ("probe-port", "plain", WEB, "{path: /ready, port: http}", "{path: /ready, port: 8080, scheme: HTTPS}"),
     ("probe-port", "plain", "k8s/worker.yaml", WHOLE, WORKER.replace("args: [once]", "readinessProbe: {tcpSocket: {port: 9000}}")),
+    ("probe-port", "plain", "k8s/worker.yaml", WHOLE, WORKER.replace("args: [once]", "ports: [{containerPort: 80}, {containerPort: 443}]\n          readinessProbe: {httpGet: {path: /ok, port: 10254}}\n          livenessProbe: {httpGet: {path: /ok, port: 10254}, initialDelaySeconds: 120}")),
     ("resources", "plain", WEB, "requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}", "limits: {cpu: 200m, memory: 256Mi}"),
     ("resources", "plain", "k8s/limits.yaml", WHOLE, "apiVersion: v1\nkind: LimitRange\nmetadata: {name: usual, namespace: shop}\nspec: {limits: [{type: Container, defaultRequest: {cpu: 50m, memory: 64Mi}, default: {memory: 128Mi}}]}\n---\n" + WORKER.replace("resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}", "stdin: false")),
     ("resources", "plain", "k8s/worker.yaml", WHOLE, WORKER.replace("          resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}\n", "").replace("      containers:", "      resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}\n      containers:")),

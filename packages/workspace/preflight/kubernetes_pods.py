@@ -80,6 +80,7 @@ RULES = (IMAGE, PROBE, PROBE_PORT, RESOURCES, RIGHTS, CONFIG, SECRET, ACCOUNT, T
 _FILLED_IN = re.compile(r"_*[A-Z][A-Z0-9]*_[A-Z0-9_]*")
 # The same in brackets, for the tag or the whole image; whether somebody fills it in is another question.
 _OPEN_END = re.compile(r"(\$\{[^{}]*\}|\{\{[^{}]*\}\}|#\{\w+\}#|<[A-Z_ -]+>)$")
+_ASKED = ("httpGet", "tcpSocket", "grpc")
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _METRICS = re.compile(r"metrics|prometheus|monitoring")
 # Liveness that gives up sooner than this needs a startup probe before it.
@@ -173,9 +174,9 @@ def _missing_probes(
 def _probe_ports(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
     ports = [mapping(each) for each in items(container.get("ports"))]
     names = {str(each["name"]) for each in ports if each.get("name")}
-    numbers = {str(each.get("containerPort")) for each in ports}
+    numbers = {str(each.get("containerPort")) for each in ports} | _agreed(container, ports)
     for probe in _PROBES:
-        for how in ("httpGet", "tcpSocket", "grpc"):
+        for how in _ASKED:
             asked = mapping(mapping(container.get(probe)).get(how))
             port = asked.get("port")
             is_number = str(port).isdigit()
@@ -190,6 +191,17 @@ def _probe_ports(scene: Scene, thing: Thing, path: Any, container: dict[str, Any
             own = ", ".join(sorted(names | numbers)) or "none"
             what = f"The {probe} of {thing} asks port {port}; container {container.get('name')} has {own}."
             yield scene.find(PROBE_PORT, thing.place(*path, probe, how, "port"), what)
+
+
+def _agreed(container: dict[str, Any], ports: list[dict[str, Any]]) -> set[str]:
+    """The port that several probes ask where several are declared: what a container serves need not be declared."""
+    asked = [
+        str(mapping(mapping(container.get(probe)).get(how)).get("port", ""))
+        for probe in _PROBES
+        for how in _ASKED
+        if mapping(container.get(probe)).get(how)
+    ]
+    return set(asked) if len(ports) > 1 and len(asked) > 1 and len(set(asked)) == 1 else set()
 
 
 def _resources(scene: Scene, thing: Thing, path: Any, container: dict[str, Any]) -> Iterator[Finding]:
