@@ -13,6 +13,7 @@ from workspace.rehearsal.server import Rehearsal
 REVOKED = {"point": "identity", "subject": "sign-in", "how": "revoked"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "renewed"), [(1, True), (9, False)])
 def test_a_revoked_token_is_renewed_once_and_not_for_ever(tmp_path: Path, times: int, renewed: bool) -> None:
     with Rehearsal(tmp_path / "stage", tmp_path / "runs", bare=True) as rehearsal:

@@ -45,6 +45,7 @@ def test_each_holder_has_a_higher_number_than_the_one_before(store: Store) -> No
     assert [each.before for each in held] == [Ended(), Ended("released", "a"), Ended("released", "b")]
 
 
+@pytest.mark.slow
 def test_a_lease_lasts_as_long_as_its_holder_beats(store: Store) -> None:
     came = threading.Event()
 
@@ -180,6 +181,7 @@ def test_a_damaged_lease_lets_nobody_in(store: Store) -> None:
         taken(store, "a")
 
 
+@pytest.mark.slow
 def test_many_at_once_never_hold_it_together(store: Store) -> None:
     inside, together, tokens = threading.Semaphore(1), [], []
 

@@ -89,6 +89,7 @@ def written(folder: Path) -> list[Entry]:
     return ledger.after(0)
 
 
+@pytest.mark.slow
 def test_every_change_of_a_single_byte_is_seen(tmp_path: Path) -> None:
     entries = written(tmp_path)
     for name in ("dev.jsonl", "dev.head"):

@@ -70,6 +70,7 @@ def test_where_nobody_said_what_may_differ_nothing_is_compared(tmp_path: Path) -
     assert neutral.content(objects("dev", "1Gi", "h"), "dev", tmp_path, f"{OVERLAYS}/dev/web") == ""
 
 
+@pytest.mark.slow
 def test_every_overlay_of_the_workspace_renders_to_the_same_in_all_environments() -> None:
     kustomize, found = Kustomize(), dict[str, set[str]]()
     overlays = "infra/kubernetes/overlays"

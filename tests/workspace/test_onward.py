@@ -68,6 +68,7 @@ PLACES = st.builds(
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(PLACES, st.lists(NODES, max_size=4))
+@pytest.mark.slow
 def test_nothing_of_a_catalogue_is_lost_on_the_way(
     tmp_path_factory: pytest.TempPathFactory, place: Environment, nodes: list[Node]
 ) -> None:

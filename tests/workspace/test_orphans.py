@@ -16,6 +16,12 @@ GONE = {**HERE, "began": "1"}
 ELSEWHERE = {"host": "worker-7/0000aaaa", "process": 4, "began": "9", "user": "ann"}
 
 
+@pytest.fixture(autouse=True)
+def _nobody_else_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests run Terraform on this machine; what that means is shown with the real engine in test_stack_locks."""
+    monkeypatch.setattr(orphans, "_terraforms", lambda directory, taken: iter(()))
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = Ledger(tmp_path)
@@ -54,6 +60,16 @@ def test_the_lock_of_a_process_of_this_machine_that_is_gone_may_be_broken(ledger
     assert (found.may_break, found.run) == (True, "dead")
     assert found.reason == f"run dead (process {GONE['process']} of this machine) is gone and recorded no end"
     assert 55 <= found.age_seconds <= 65
+
+
+def test_the_lock_is_left_while_a_terraform_from_before_it_is_at_work(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans, "_terraforms", lambda directory, taken: iter((4711,)))
+    left(ledger, GONE)
+    found = judged(ledger, lock(GONE), later=60)
+    assert not found.may_break
+    assert "Terraform (process 4711) is older than the lock and still at work" in found.reason
 
 
 def test_the_lock_of_a_living_process_is_left_alone_and_told(ledger: Ledger) -> None:
