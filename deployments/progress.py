@@ -127,14 +127,22 @@ def follow(
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         cared = 0.0
         while watched.ended is None:
-            for entry in ledger.after(seen, watched.environment, run):
-                watched.hear(entry)
-                seen = entry.number
+            seen = _hear(ledger, run, seen, watched)
             live.update(watched.view())
             time.sleep(_LOOK_SECONDS)
             if time.monotonic() - cared > _CARE_SECONDS and watched.ended is None:
                 cared = time.monotonic()
                 care()
+    # Whoever cares may have learned of the end before the last entries were read here.
+    _hear(ledger, run, seen, watched)
+
+
+def _hear(ledger: Ledger, run: str, seen: int, watched: Watched) -> int:
+    """Take in the run's entries after a number; the number of the newest."""
+    for entry in ledger.after(seen, watched.environment, run):
+        watched.hear(entry)
+        seen = entry.number
+    return seen
 
 
 def truth(part: str) -> str:

@@ -1,11 +1,14 @@
 """What a person sees of a run, from what the ledger tells."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
-from workspace.ledger import Entry, Event
+from workspace.ledger import Entry, Event, Ledger
+from workspace.work import Outcome, Result
 
+from deployments import progress
 from deployments.progress import Watched, _shortened, truth
 
 DIGEST = "0123456789ab" + "c" * 52
@@ -75,6 +78,23 @@ def test_a_run_is_over_when_the_ledger_says_so() -> None:
     assert seen.ended is None
     tell(seen, Event.ENDED, success=False, sentence="chain failed")
     assert seen.ended == {"success": False, "sentence": "chain failed"}
+
+
+def test_what_was_recorded_last_is_shown_though_somebody_else_told_of_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_CARE_SECONDS", 0.0)
+    ledger, seen = Ledger(tmp_path), Watched("dev")
+    ledger.write("run", "dev", Event.STARTED, nodes={})
+
+    def care() -> None:
+        ledger.outcome("run", "dev", "api-check", Result(Outcome.UNCHANGED, "answers 200"))
+        ledger.write("run", "dev", Event.ENDED, success=False, sentence="as the ledger has it")
+        seen.ended = {"success": False, "sentence": "as Prefect has it"}
+
+    progress.follow(Ledger(tmp_path), "run", 0, seen, Console(), care)
+    assert seen.outcomes["api-check"]["detail"] == "answers 200"
+    assert seen.ended["sentence"] == "as the ledger has it"
 
 
 def test_the_table_says_what_was_done_how_long_and_by_what() -> None:
