@@ -45,18 +45,20 @@ class StandIn:
 
     url: str = ""
     pause: float = 0.0
+    may_answer: threading.Event = field(default_factory=threading.Event)
     writes: list[Write] = field(default_factory=list)
     interleaved: list[tuple[Write, str]] = field(default_factory=list)
     _open: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, run: str, node: str, part: str) -> None:
-        """Take in one write; an effect is open from its first write to its last."""
+        """Take in one write, and answer once that is allowed; an effect is open from its first write to its last."""
         write = Write(run, node, part, time.time())
         with self._lock:
             self.writes.append(write)
             self._open.add((run, node))
             self.interleaved += [(write, other) for other, _ in self._open if other != run]
+        self.may_answer.wait(_SECONDS)
         time.sleep(self.pause)
         with self._lock:
             if part == PARTS[-1]:
@@ -70,6 +72,7 @@ class StandIn:
 def standing(pause: float) -> Iterator[StandIn]:
     """A stand-in that answers on loopback until the end of the block."""
     stand_in = StandIn(pause=pause)
+    stand_in.may_answer.set()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -131,13 +134,19 @@ class Counted:
 
 
 def two_runs(state: Path, seed: int, counted: Counted) -> None:
-    """Two processes promote one environment at the same moment: one writes all of its own, then the other."""
+    """Two processes promote one environment at the same moment: one writes all of its own, then the other.
+
+    The first gets no answer from the stand-in until the other stands in line.
+    """
     with (
         standing(random.Random(seed).uniform(0, 0.03)) as stand_in,
         writer(state, stand_in, "dev", "one") as one,
         writer(state, stand_in, "dev", "two") as two,
     ):
+        stand_in.may_answer.clear()
         begin(one, two)
+        _until(lambda: bool(Ledger(state).standing("dev").line), one)
+        stand_in.may_answer.set()
         said = {"one": one.communicate(timeout=_SECONDS)[0], "two": two.communicate(timeout=_SECONDS)[0]}
         codes = {one.returncode, two.returncode}
     entries = Ledger(state).after(0, "dev")
