@@ -71,8 +71,8 @@ class Terraform:
         engine: Engine | None = None,
         plugin_cache: Path | None = None,
         cli_configuration: str = "",
-        deadline_seconds: float = 7200,
-        grace_seconds: float = 120,
+        deadline_seconds: float = engines.DEADLINE_SECONDS,
+        grace_seconds: float = engines.GRACE_SECONDS,
     ) -> None:
         self._backend = backend
         self._environment = dict(environment or {})

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from workspace.clients.terraform import launcher
 from workspace.errors import Broken, Refused, Unsettled
 
 OLDEST = (1, 5)
@@ -27,30 +28,14 @@ OLDEST = (1, 5)
 _INHERITED = ("HOME", "LANG", "LOGNAME", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER")
 _INHERITED_ENDINGS = ("_proxy", "_PROXY")
 _LOOK_SECONDS = 0.05
-_TERMINATE_SECONDS = 10.0
 _ANSWER_SECONDS = 5.0
 _READ_BYTES = 1 << 16
 
-# The child asks the kernel for one interrupt when its parent dies, so that an orphan finishes what it is doing, writes
-# its state and releases the lock. The engine of the wheel is a library; its `RunCli` takes the command line.
-_LAUNCHER = """
-import ctypes, os, signal, sys
-parent, library, *command = sys.argv[1:]
-try:
-    ctypes.CDLL(None).prctl(1, signal.SIGINT)
-except (AttributeError, OSError):
-    pass
-if os.getppid() != int(parent):
-    sys.exit(1)
-# A shell's background jobs ignore interrupts, and so would all that they start.
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-if not library:
-    os.execv(command[0], command)
-run = ctypes.CDLL(library).RunCli
-run.argtypes = [ctypes.c_int64, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int64, ctypes.c_int64]
-words = [word.encode() for word in command[1:]]
-sys.exit(run(len(words), (ctypes.c_char_p * len(words))(*words), 1, 2))
-"""
+DEADLINE_SECONDS = 7200.0
+"""How long one command may take until it is told to stop."""
+
+GRACE_SECONDS = 120.0
+"""How long a command that was told to stop may take to write its state and release its lock."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +53,23 @@ class Engine:
         stamp = file.stat()
         return f"{file}:{stamp.st_size}:{stamp.st_mtime_ns}"
 
-    def command(self, arguments: Sequence[str], *, guarded: bool) -> list[str]:
-        """What to start; a guarded command is interrupted, once, when this process dies."""
-        if not guarded and not self.library:
+    def command(
+        self,
+        arguments: Sequence[str],
+        *,
+        guarded: bool,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> list[str]:
+        """What to start; a guarded command is interrupted, once, when this process dies, and ended when its time is up.
+
+        For that a launcher stays beside it; only Linux tells a child that its parent died.
+        """
+        if not self.library and not (guarded and sys.platform.startswith("linux")):
             return [self.program, *arguments]
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), self.library]
-        return [*launcher, self.program, *arguments]
+        times = (f"{deadline_seconds:g}", f"{grace_seconds:g}")
+        begin = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), self.library, *times]
+        return [*begin, self.program, *arguments]
 
 
 @dataclass(frozen=True)
@@ -182,7 +178,7 @@ class Runner:
         """
         with _nameless(scratch) as printed, _nameless(scratch) as complaint:
             process = subprocess.Popen(
-                engine.command(arguments, guarded=guarded),
+                engine.command(arguments, guarded=guarded, deadline_seconds=self._deadline, grace_seconds=self._grace),
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -212,6 +208,7 @@ class Runner:
         except BaseException:
             running.end(self._grace)
             raise
+        running.end_rest(self._grace)
         if running.interrupted:
             late = f"did not finish within {self._deadline:g} s and " if time.monotonic() > deadline else ""
             raise Unsettled(f"terraform {word} {late}was interrupted; what it did until then stands in the state.")
@@ -259,15 +256,41 @@ class _Running:
         """Interrupt once, wait, and only then insist; nothing of the session is left."""
         if self._process.poll() is None:
             self.interrupt()
-            for patience, stronger in ((grace, signal.SIGTERM), (_TERMINATE_SECONDS, signal.SIGKILL)):
+            for patience, stronger in ((grace, signal.SIGTERM), (launcher.TERMINATE_SECONDS, signal.SIGKILL)):
                 try:
                     self._process.wait(patience)
                     break
                 except subprocess.TimeoutExpired:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(self._process.pid, stronger)
+                    self._signal(stronger)
             self._process.wait()
         self._close()
+        self.end_rest(grace)
+
+    def end_rest(self, grace: float) -> None:
+        """See to it that nothing of the session is left where the launcher alone was killed: its command lives on."""
+        if (self._process.poll() or 0) >= 0 or not self._is_left(0):
+            return
+        if not self.interrupted:
+            self.interrupted = time.monotonic()
+            self._signal(signal.SIGINT)
+        for patience, stronger in ((grace, signal.SIGTERM), (launcher.TERMINATE_SECONDS, signal.SIGKILL)):
+            if not self._is_left(patience):
+                return
+            self._signal(stronger)
+        self._is_left(launcher.TERMINATE_SECONDS)
+
+    def _is_left(self, seconds: float) -> bool:
+        """Whether something of the session is still there after so many seconds at most."""
+        deadline = time.monotonic() + seconds
+        while launcher.members(self._process.pid):
+            if time.monotonic() >= deadline:
+                return True
+            time.sleep(_LOOK_SECONDS)
+        return False
+
+    def _signal(self, which: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, which)
 
     def text(self) -> str:
         """Everything that was printed."""
