@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from workspace import held, history, pruning
+from workspace import held, history, orphans, pruning
 from workspace import pins as pinned
 from workspace.contents import Contents
 from workspace.errors import Refused, WorkspaceError
@@ -163,7 +163,8 @@ def past(
             ways = ", ".join(f"{each.ways[way]} {way}" for way in _TELLING if each.ways.get(way))
             nodes += f" ({ways})" if ways else ""
             colour = {True: "green", False: "red", None: "yellow"}[each.success]
-            ended = each.sentence or "not ended: at work, or killed"
+            unended = f"not ended: {each.lost}" if each.lost else "not ended: at work, or killed"
+            ended = each.sentence or unended
             approved = f" Approved by {each.approver}." if each.approver else ""
             table.add_row(_when(each.began), each.by, each.release, nodes, Text(ended + approved, style=colour))
         _print(table, f"Nothing ran in {environment} yet; run promote/{environment}.")
@@ -183,6 +184,26 @@ def lift(release: Its, environment: In, because: Because, state: State = None) -
     with _asked(state) as ledger, _alone(ledger, environment):
         hold = held.lift(ledger, environment, release, by=local.person(), because=because)
         console.print(f"Release {hold.release} is no longer held; it was {hold}.", style="green")
+
+
+@application.command()
+def lost(
+    environment: In,
+    run: Annotated[str, typer.Argument(help="The run's id, as the refusal of a locked state tells it.")],
+    because: Because,
+    state: State = None,
+) -> None:
+    """Say that the machine of a run is gone for good: the next run breaks the locks it left without waiting.
+
+    Be certain of it. A Terraform that is still at work there would go on writing beside the next run.
+    """
+    with _asked(state) as ledger, _alone(ledger, environment):
+        gone = orphans.give_up(ledger, environment, run, by=local.person(), because=because)
+        console.print(
+            f"{gone.machine} is given up: the next run of {environment} breaks the locks that run {run} left, and says "
+            f"so in the ledger.",
+            style="green",
+        )
 
 
 @application.command()
@@ -228,16 +249,15 @@ def holders(state: State = None, as_json: AsJson = False) -> None:
         if as_json:
             _print_json({name: _standing(each) for name, each in found.items()})
             return
-        table = _table("what", "held by", "since", "age", "number", "who waits, in order")
+        table = _table("what", "held by", "on", "since", "age", "number", "who waits, in order")
         for name, each in found.items():
             line = "\n".join(f"{who.owner} ({_age(who)})" for who in each.line)
             if each.holder:
-                gone = " (its process is gone)" if each.holder.gone else ""
-                table.add_row(
-                    name, each.holder.owner + gone, each.holder.since, _age(each.holder), str(each.token), line
-                )
+                who, machine = each.holder, each.holder.host.partition("/")[0]
+                gone = " (its process is gone)" if who.gone else ""
+                table.add_row(name, who.owner + gone, machine, who.since, _age(who), str(each.token), line)
             else:
-                table.add_row(name, "nobody", "", "", str(each.token or ""), line)
+                table.add_row(name, "nobody", "", "", "", str(each.token or ""), line)
         console.print(table)
 
 

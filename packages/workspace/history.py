@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workspace import orphans
 from workspace.errors import Refused
 from workspace.ledger import Entry, Event, Ledger
 from workspace.release import Release, from_json
@@ -17,7 +18,8 @@ _SHORTEST_PREFIX = 4
 class Run:
     """One run in one environment: when, by whom, with which release, and how it ended; times are UTC, ISO 8601.
 
-    `success` is None for a run that has not ended, or whose end nobody recorded. `outcomes` counts nodes by outcome,
+    `success` is None for a run that has not ended, or whose end nobody recorded; `lost` then says who gave its machine
+    up, when and why, where somebody did. `outcomes` counts nodes by outcome,
     `ways` by how they came to it (skipped, adopted, corrected …).
     """
 
@@ -30,6 +32,7 @@ class Run:
     success: bool | None = None
     sentence: str = ""
     approver: str = ""
+    lost: str = ""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     ways: Mapping[str, int] = field(default_factory=dict)
 
@@ -173,7 +176,7 @@ def _fact(entry: Entry) -> Fact:
 
 
 def _run(name: str, entries: Sequence[Entry]) -> Run:
-    told: dict[Event, Entry] = {entry.event: entry for entry in entries}
+    told = _last(entries)
     settled = {entry.node: entry.body for entry in entries if entry.event is Event.OUTCOME}
     started = _body(told.get(Event.STARTED))
     ended = _body(told.get(Event.ENDED))
@@ -188,9 +191,27 @@ def _run(name: str, entries: Sequence[Entry]) -> Run:
         success=ended.get("success"),
         sentence=str(ended.get("sentence", "")),
         approver=str(_body(told.get(Event.APPROVED)).get("approver", "")),
+        lost=_lost(told.get(Event.LOST)),
         outcomes=_counted(str(body["outcome"]) for body in settled.values()),
         ways=_counted(str(body["way"]) for body in settled.values() if body.get("way")),
     )
+
+
+def _last(entries: Sequence[Entry]) -> dict[Event, Entry]:
+    """The last entry of each sort; one that was started again after its end has not ended, and is not lost."""
+    told: dict[Event, Entry] = {}
+    for entry in entries:
+        if entry.event is Event.STARTED:
+            told.pop(Event.ENDED, None)
+            told.pop(Event.LOST, None)
+        told[entry.event] = entry
+    return told
+
+
+def _lost(entry: Entry | None) -> str:
+    """Which machine was given up, when, by whom and why; empty where none was."""
+    machines = ", ".join(host.partition("/")[0] for host in entry.body["hosts"]) if entry else ""
+    return f"{machines} was given up {orphans.told(entry)}" if entry else ""
 
 
 def _body(entry: Entry | None) -> Mapping[str, Any]:

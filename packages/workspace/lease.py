@@ -29,6 +29,7 @@ SECONDS = 30.0
 
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS, _GROWTH = 0.02, 0.5, 1.4
 _BEATS = 3
+_MACHINE_S_OWN_PIDS = "pid:[4026531836]"  # PROC_PID_INIT_INO of the kernel's proc_ns.h
 _TIME = "%Y-%m-%d %H:%M:%SZ"
 
 Say = Callable[[str], None]
@@ -347,9 +348,16 @@ def is_dead(who: Mapping[str, Any]) -> bool:
 
 
 def _host() -> str:
-    """This machine since it was started: after a reboot none of the old processes is there."""
+    """This machine since it was started: after a reboot none of the old processes is there.
+
+    A container that has process numbers of its own is a machine of its own, whatever it is called: what another one
+    runs cannot be seen from it.
+    """
     with contextlib.suppress(OSError):
-        return f"{socket.gethostname()}/{Path('/proc/sys/kernel/random/boot_id').read_text().strip()[:8]}"
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        numbers = str(Path("/proc/self/ns/pid").readlink())
+        apart = "" if numbers == _MACHINE_S_OWN_PIDS else f"-{numbers[len('pid:[') : -1]}"
+        return f"{socket.gethostname()}/{boot}{apart}"
     return socket.gethostname()
 
 

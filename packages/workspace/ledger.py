@@ -46,6 +46,7 @@ class Event(StrEnum):
     OUTCOME = "outcome"
     UNLOCKED = "unlocked"
     ENDED = "ended"
+    LOST = "lost"
     PROVEN = "proven"
     RELEASE_HELD = "release-held"
     RELEASE_LIFTED = "release-lifted"

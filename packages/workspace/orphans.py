@@ -8,16 +8,20 @@ import datetime
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workspace import lease
+from workspace.errors import Refused
 from workspace.ledger import Entry, Event, Ledger
 from workspace.work import HeldLock, LockVerdict
 
-OLD_SECONDS = 7500.0
-"""From when on no command of another machine can be at work: two hours is the longest one may take, and some grace."""
+OLD_SECONDS = 8400.0
+"""From when on no command of another machine can be at work, whoever of that machine lived on.
+
+Its launcher ends one 7,330 s after it began at the latest, and the clocks of two machines may differ by 15 minutes.
+"""
 
 _SOON = datetime.timedelta(seconds=120)
 _EXACT = datetime.timedelta(seconds=1)
@@ -27,16 +31,38 @@ _APPLY = "OperationTypeApply"
 
 @dataclass(frozen=True)
 class _Run:
-    """A run that recorded no end: its name, where it was at work, and what it recorded."""
+    """A start of a run: the run's name, where it was at work, what it recorded, and who gave its machine up."""
 
     name: str
     process: Mapping[str, Any]
     entries: Sequence[Entry]
+    lost: Entry | None = None
 
     @property
     def who(self) -> str:
         """As Terraform names who takes a lock."""
-        return f"{self.process['user']}@{str(self.process['host']).partition('/')[0]}"
+        return f"{self.process['user']}@{self.machine}"
+
+    @property
+    def machine(self) -> str:
+        """The name of the machine it was at work on."""
+        return str(self.process["host"]).partition("/")[0]
+
+    @property
+    def is_of_here(self) -> bool:
+        """Whether this machine can tell what became of it."""
+        return bool(self.process["host"] == lease.here()["host"])
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A run whose machine a person gave up: the machine, by whom, why and when."""
+
+    run: str
+    machine: str
+    by: str
+    because: str
+    at: str
 
 
 def verdict(
@@ -50,34 +76,86 @@ def verdict(
 ) -> LockVerdict:
     """Whether a lock on what this node is to change is an orphan that may be broken, with the reason in a sentence.
 
-    The reason is empty where the lock is none of ours. `directory` is where this node is worked on.
+    The reason is empty where the lock is none of ours. `directory` is where this node is worked on. Where it fits
+    several runs none of them may be at work any more; it is told of the last of them.
     """
     taken = _time(lock.created)
     if not lock.id or taken is None or not ledger.holds(environment):
         return LockVerdict()
-    fitting = [each for each in _endless(ledger.after(0, environment), run) if _fits(each, node, lock, taken)]
-    if len(fitting) != 1:
-        return LockVerdict()
     age = (now or datetime.datetime.now(datetime.UTC)) - taken
-    return _judged(fitting[0], directory, taken, age)
+    fitting = [each for each in _endless(ledger.after(0, environment), run) if _fits(each, node, lock, taken)]
+    judged = [_judged(each, environment, directory, taken, age) for each in fitting]
+    alive = [each for each in judged if not each.may_break]
+    return [LockVerdict(), *judged, *alive][-1]
 
 
-def _judged(run: _Run, directory: Path, taken: datetime.datetime, age: datetime.timedelta) -> LockVerdict:
-    host, process = run.process["host"], run.process["process"]
-    minutes = f"{age.total_seconds() / 60:.0f} min"
-    if host != lease.here()["host"]:
+def give_up(ledger: Ledger, environment: str, run: str, *, by: str, because: str) -> Lost:
+    """Record that the machine of a run is gone with all that it ran, so that its locks need not grow old.
+
+    Refused without a reason, for a run that is unknown or recorded its end, for one that was given up already, and for
+    one of this machine, which can see for itself whether it is at work.
+    """
+    if not because.strip():
+        raise Refused("A machine is given up for a reason that others can read; say it with --because.")
+    entries = ledger.after(0, environment)
+    endless = [each for each in _endless(entries, "") if each.name == run]
+    if not endless:
+        raise Refused(_no_such_run(environment, run, entries))
+    elsewhere = [each for each in endless if not each.is_of_here]
+    if not elsewhere:
+        process, is_gone = endless[-1].process["process"], lease.is_dead(endless[-1].process)
+        raise Refused(
+            f"Run {run} is of this machine, where its process {process} is {'gone' if is_gone else 'at work'}: nothing "
+            f"need be given up, the next run sees that for itself."
+        )
+    hosts = {str(each.process["host"]): each.machine for each in elsewhere if not each.lost}
+    if not hosts:
+        raise Refused(f"The machine of run {run} was given up already, {told(elsewhere[-1].lost)}.")
+    body = {"hosts": list(hosts), "by": by, "because": because}
+    (entry,) = ledger.write_all(run, environment, [(Event.LOST, "", body)])
+    return Lost(run, ", ".join(hosts.values()), by, because, entry.at)
+
+
+def told(lost: Entry | None) -> str:
+    """When a machine was given up, by whom and why; empty where it was not."""
+    if lost is None:
+        return ""
+    by = f" by {lost.body['by']}" if lost.body["by"] else ""
+    return f"{lost.at[:16].replace('T', ' ')} UTC{by}: {lost.body['because']}"
+
+
+def _no_such_run(environment: str, run: str, entries: Sequence[Entry]) -> str:
+    if any(each.run == run and each.event is Event.ENDED for each in entries):
+        return f"Run {run} recorded its end in {environment}: nothing of it is at work any more."
+    there = ", ".join(dict.fromkeys(each.name for each in _endless(entries, "") if not each.is_of_here)) or "none"
+    return f"There is no run {run!r} in {environment} that recorded no end; those of other machines are: {there}."
+
+
+def _judged(
+    run: _Run, environment: str, directory: Path, taken: datetime.datetime, age: datetime.timedelta
+) -> LockVerdict:
+    process = run.process["process"]
+    if run.lost:
+        return _orphan(run, f"run {run.name} was on {run.machine}, which was given up {told(run.lost)}", age)
+    if not run.is_of_here:
         if age.total_seconds() < OLD_SECONDS:
+            until = taken + datetime.timedelta(seconds=OLD_SECONDS)
             return LockVerdict(
-                reason=f"It was taken by run {run.name} on another machine {minutes} ago and is broken by the next run "
-                f"once it is {OLD_SECONDS / 60:.0f} min old."
+                reason=f"Run {run.name} took it on {run.machine} and recorded no end: Terraform may be at work there "
+                f"until {until:%Y-%m-%d %H:%M} UTC, and the first run after that breaks the lock. Where that machine "
+                f'is gone for certain, say so: workspace lost {environment} {run.name} --because "…".'
             )
-        return _orphan(run, f"run {run.name} was on another machine and no command of ours lasts {minutes}", age)
+        minutes = f"{age.total_seconds() / 60:.0f} min"
+        return _orphan(run, f"run {run.name} was on {run.machine} and no command of ours lasts {minutes}", age)
     if not lease.is_dead(run.process):
-        return LockVerdict(reason=f"It was taken by run {run.name}, whose process {process} is still at work.")
+        return LockVerdict(
+            reason=f"Run {run.name} took it, whose process {process} is still at work on this machine: wait until that "
+            f"is over."
+        )
     if still := list(_terraforms(directory, taken)):
         return LockVerdict(
             reason=f"Run {run.name} took it and is gone, but Terraform (process {still[0]}) is older than the lock and "
-            f"still at work."
+            f"still at work: wait until it has finished; it was told to stop."
         )
     return _orphan(run, f"run {run.name} (process {process} of this machine) is gone and recorded no end", age)
 
@@ -87,15 +165,25 @@ def _orphan(run: _Run, reason: str, age: datetime.timedelta) -> LockVerdict:
 
 
 def _endless(entries: Iterable[Entry], ours: str) -> Iterator[_Run]:
-    """The runs other than ours that recorded no end, and where they were at work."""
-    by_run: dict[str, list[Entry]] = {}
+    """What recorded no end, and where it was at work: the runs other than ours, and what began ours before us.
+
+    A run that Prefect starts again keeps its name: each start is one of its own, and may have been on another machine.
+    """
+    starts: dict[str, list[_Run]] = {}
     for entry in entries:
-        by_run.setdefault(entry.run, []).append(entry)
-    for name, its in by_run.items():
-        started = next((each for each in its if each.event is Event.STARTED), None)
-        process = started.body.get("process") if started else None
-        if name not in ("", ours) and process and not any(each.event is Event.ENDED for each in its):
-            yield _Run(name, process, its)
+        its = starts.get(entry.run, [])
+        if entry.event is Event.STARTED:
+            begun = _Run(entry.run, entry.body.get("process") or {}, (entry,))
+            starts.setdefault(entry.run, []).append(begun)
+        elif entry.event is Event.LOST:
+            hosts = entry.body["hosts"]
+            its[:] = [replace(each, lost=entry) if each.process.get("host") in hosts else each for each in its]
+        elif its:
+            its[-1] = replace(its[-1], entries=(*its[-1].entries, entry))
+    for name, its in starts.items():
+        for each in its[:-1] if name == ours else its:
+            if each.process and not any(entry.event is Event.ENDED for entry in each.entries):
+                yield each
 
 
 def _fits(run: _Run, node: str, lock: HeldLock, taken: datetime.datetime) -> bool:

@@ -52,9 +52,12 @@ class Past:
 def of(ledger: Ledger, environment: str) -> dict[str, Past]:
     """The past of every node of which something is recorded in an environment."""
     found: dict[str, Past] = {}
+    started: dict[str, int] = {}
     for entry in ledger.after(0, environment):
-        if entry.node and entry.event in (Event.INTENT, Event.OUTCOME):
-            found[entry.node] = _after(found.get(entry.node, Past()), entry)
+        if entry.event is Event.STARTED:
+            started[entry.run] = entry.number
+        elif entry.node and entry.event in (Event.INTENT, Event.OUTCOME):
+            found[entry.node] = _after(found.get(entry.node, Past()), entry, started.get(entry.run, 0))
     return found
 
 
@@ -103,7 +106,8 @@ def facts(past: Past, chosen: Way, preview: Preview) -> dict[str, Any]:
     return body
 
 
-def _after(past: Past, entry: Entry) -> Past:
+def _after(past: Past, entry: Entry, started: int) -> Past:
+    """The past with one entry more, of a run that was last started by the entry with that number."""
     if entry.event is Event.INTENT:
         return replace(past, half_done=entry, touched=entry.number)
     outcome = Outcome(entry.body["outcome"])
@@ -112,4 +116,7 @@ def _after(past: Past, entry: Entry) -> Past:
     touched = entry.number if outcome is Outcome.CHANGED else past.touched
     if outcome.is_success:
         return Past(success=entry, touched=touched)
-    return replace(past, failed=entry, half_done=None, touched=touched)
+    # Only who meant it can tell that it failed; a later run, or this one started again, may not have come to look.
+    meant = past.half_done
+    is_told = meant is not None and meant.run == entry.run and meant.number > started
+    return replace(past, failed=entry, half_done=None if is_told else past.half_done, touched=touched)

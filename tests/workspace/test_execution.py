@@ -302,6 +302,31 @@ def test_what_was_left_half_done_is_looked_at_and_adopted_or_completed(
     assert again(tmp_path, kind)["way"] == "skipped"
 
 
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN, Outcome.BLOCKED])
+@pytest.mark.parametrize("again_as", ["refused", "dead"])
+def test_a_run_in_between_that_did_not_come_to_it_leaves_it_half_done(
+    tmp_path: Path, outcome: Outcome, again_as: str
+) -> None:
+    kind = Things({"a": 1})
+    again(tmp_path, kind)
+    intent = left_half_done(tmp_path)
+    ledger = Ledger(tmp_path)
+    ledger.write(again_as, "dev", Event.STARTED, nodes={})
+    ledger.outcome(again_as, "dev", "a", Result(outcome, "its state is locked"))
+    execution([thing("a", 1)], kind, tmp_path).apply("a")
+    body = outcome_of(tmp_path).body
+    assert (body["way"], body["half_done"]) == ("adopted", {"entry": intent.number, "at": intent.at, "run": "dead"})
+
+
+def test_what_the_run_that_meant_it_says_of_it_is_the_end_of_it(tmp_path: Path) -> None:
+    kind = Things({"a": 1})
+    again(tmp_path, kind)
+    left_half_done(tmp_path)
+    Ledger(tmp_path).outcome("dead", "dev", "a", Result(Outcome.FAILED, "no"))
+    execution([thing("a", 1)], kind, tmp_path).apply("a")
+    assert outcome_of(tmp_path).body["way"] == "matched"
+
+
 def test_a_second_try_of_this_run_does_not_call_its_own_step_half_done(tmp_path: Path) -> None:
     kind = Things({})
     kind.refusals = [Unsettled("not yet")]

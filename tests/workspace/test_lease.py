@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -200,6 +201,26 @@ def test_many_at_once_never_hold_it_together(store: Store) -> None:
         thread.join(60)
     assert together == []
     assert tokens == list(range(1, 13))
+
+
+@pytest.mark.parametrize(("numbers", "apart"), [("pid:[4026531836]", ""), ("pid:[4026532201]", "-4026532201")])
+def test_a_container_with_process_numbers_of_its_own_is_a_machine_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, numbers: str, apart: str
+) -> None:
+    monkeypatch.setattr(Path, "readlink", lambda each: Path(numbers))
+    monkeypatch.setattr(socket, "gethostname", lambda: "worker")
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+    assert lease.here()["host"] == f"worker/{boot}{apart}"
+
+
+def test_a_process_of_another_container_of_the_same_name_is_not_taken_for_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Path, "readlink", lambda each: Path("pid:[4026532201]"))
+    other = {**lease.here(), "process": 1, "began": "7"}
+    assert lease.is_dead(other)
+    monkeypatch.setattr(Path, "readlink", lambda each: Path("pid:[4026532202]"))
+    assert not lease.is_dead(other)
 
 
 def test_a_process_knows_itself_to_be_alive_and_a_number_used_again_to_be_another() -> None:

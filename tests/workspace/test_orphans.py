@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from workspace import lease, orphans
+from workspace.clients.terraform import engine, launcher
+from workspace.errors import Refused
 from workspace.ledger import Event, Ledger
 from workspace.work import HeldLock, LockVerdict, Outcome, Result
 
@@ -29,15 +31,23 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield ledger
 
 
-def left(ledger: Ledger, process: Any, *, ended: bool = False, settled: bool = False, meant: bool = True) -> None:
+def left(
+    ledger: Ledger,
+    process: Any,
+    *,
+    ended: bool = False,
+    settled: bool = False,
+    meant: bool = True,
+    run: str = "dead",
+) -> None:
     """A run that meant to change the network."""
-    ledger.write("dead", "dev", Event.STARTED, nodes={}, process=process)
+    ledger.write(run, "dev", Event.STARTED, nodes={}, process=process)
     if meant:
-        ledger.write("dead", "dev", Event.INTENT, "network", changes=["create a.b"])
+        ledger.write(run, "dev", Event.INTENT, "network", changes=["create a.b"])
     if settled:
-        ledger.outcome("dead", "dev", "network", Result(Outcome.CHANGED, "made"))
+        ledger.outcome(run, "dev", "network", Result(Outcome.CHANGED, "made"))
     if ended:
-        ledger.write("dead", "dev", Event.ENDED, success=False, sentence="no")
+        ledger.write(run, "dev", Event.ENDED, success=False, sentence="no")
 
 
 def lock(
@@ -76,14 +86,22 @@ def test_the_lock_of_a_living_process_is_left_alone_and_told(ledger: Ledger) -> 
     left(ledger, HERE)
     found = judged(ledger, lock(HERE))
     assert not found.may_break
-    assert found.reason == f"It was taken by run dead, whose process {HERE['process']} is still at work."
+    assert found.reason == (
+        f"Run dead took it, whose process {HERE['process']} is still at work on this machine: wait until that is over."
+    )
 
 
 def test_the_lock_of_another_machine_may_be_broken_once_no_command_can_be_at_work(ledger: Ledger) -> None:
     left(ledger, ELSEWHERE)
     young = judged(ledger, lock(ELSEWHERE), later=3600)
     assert not young.may_break
-    assert "on another machine 60 min ago and is broken by the next run once it is 125 min old" in young.reason
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=orphans.OLD_SECONDS)
+    assert young.reason in [
+        f"Run dead took it on worker-7 and recorded no end: Terraform may be at work there until "
+        f"{until + datetime.timedelta(seconds=late):%Y-%m-%d %H:%M} UTC, and the first run after that breaks the lock. "
+        f'Where that machine is gone for certain, say so: workspace lost dev dead --because "…".'
+        for late in (0, -10)
+    ]
     old = judged(ledger, lock(ELSEWHERE), later=orphans.OLD_SECONDS + 60)
     assert (old.may_break, old.run) == (True, "dead")
 
@@ -122,3 +140,93 @@ def test_without_the_lease_no_lock_is_broken(tmp_path: Path) -> None:
     with ledger.hold("dev", "the next"):
         left(ledger, GONE)
     assert judged(ledger, lock(GONE)) == LockVerdict()
+
+
+def test_a_lock_that_fits_two_dead_runs_may_be_broken(ledger: Ledger) -> None:
+    left(ledger, GONE, run="first")
+    left(ledger, GONE, run="second")
+    found = judged(ledger, lock(GONE), later=60)
+    assert (found.may_break, found.run) == (True, "second")
+
+
+@pytest.mark.parametrize("order", [(GONE, HERE), (HERE, GONE)])
+def test_a_lock_that_fits_a_dead_run_and_one_at_work_is_left_alone(ledger: Ledger, order: Any) -> None:
+    for number, process in enumerate(order):
+        left(ledger, process, run=f"run-{number}")
+    found = judged(ledger, lock(GONE), later=60)
+    assert not found.may_break
+    assert "is still at work on this machine" in found.reason
+
+
+def test_a_run_that_is_started_again_elsewhere_breaks_what_it_left_itself(ledger: Ledger) -> None:
+    left(ledger, GONE, run="next")
+    ledger.write("next", "dev", Event.STARTED, nodes={}, process=HERE)
+    found = judged(ledger, lock(GONE), later=60)
+    assert (found.may_break, found.run) == (True, "next")
+
+
+def test_no_command_of_ours_is_at_work_when_its_lock_is_old() -> None:
+    longest = engine.DEADLINE_SECONDS + engine.GRACE_SECONDS + launcher.TERMINATE_SECONDS
+    difference_of_clocks = 15 * 60
+    assert longest + difference_of_clocks < orphans.OLD_SECONDS
+
+
+def test_a_machine_that_was_given_up_needs_no_waiting_for(ledger: Ledger) -> None:
+    left(ledger, ELSEWHERE)
+    assert not judged(ledger, lock(ELSEWHERE), later=60).may_break
+    gone = orphans.give_up(ledger, "dev", "dead", by="thandi@laptop", because="the node was deleted")
+    assert (gone.machine, gone.run, gone.by, gone.because) == (
+        "worker-7",
+        "dead",
+        "thandi@laptop",
+        "the node was deleted",
+    )
+    found = judged(ledger, lock(ELSEWHERE), later=60)
+    assert (found.may_break, found.run) == (True, "dead")
+    assert found.reason == (
+        f"run dead was on worker-7, which was given up {gone.at[:16].replace('T', ' ')} UTC by thandi@laptop: the node "
+        f"was deleted"
+    )
+    (entry,) = [each for each in ledger.after(0, "dev") if each.event is Event.LOST]
+    assert (entry.run, entry.body["hosts"]) == ("dead", ["worker-7/0000aaaa"])
+
+
+def test_what_a_run_does_after_its_machine_was_given_up_is_its_own_again(ledger: Ledger) -> None:
+    left(ledger, ELSEWHERE)
+    orphans.give_up(ledger, "dev", "dead", by="", because="the node was deleted")
+    other = {**ELSEWHERE, "host": "worker-8/0000bbbb"}
+    left(ledger, other)
+    found = judged(ledger, lock(other), later=60)
+    assert not found.may_break
+    assert "Run dead took it on worker-8" in found.reason
+    assert judged(ledger, lock(ELSEWHERE), later=60).may_break
+
+
+@pytest.mark.parametrize(
+    ("process", "run", "because", "ended", "says"),
+    [
+        (ELSEWHERE, "dead", "  ", False, "is given up for a reason that others can read; say it with --because."),
+        (ELSEWHERE, "deaf", "gone", False, "There is no run 'deaf' in dev that recorded no end; those of other machines"
+         " are: dead."),
+        (ELSEWHERE, "dead", "gone", True, "Run dead recorded its end in dev: nothing of it is at work any more."),
+        (GONE, "dead", "gone", False, f"Run dead is of this machine, where its process {GONE['process']} is gone: "
+         f"nothing need be given up, the next run sees that for itself."),
+        (HERE, "dead", "gone", False, f"where its process {HERE['process']} is at work"),
+        (GONE, "deaf", "gone", False, "those of other machines are: none."),
+    ],
+    ids=["no reason", "no such run", "it ended", "of this machine, gone", "of this machine, at work", "none at all"],
+)  # fmt: skip
+def test_nothing_else_is_given_up(ledger: Ledger, process: Any, run: str, because: str, ended: bool, says: str) -> None:
+    left(ledger, process, ended=ended)
+    before = ledger.last_number("dev")
+    with pytest.raises(Refused) as told:
+        orphans.give_up(ledger, "dev", run, by="", because=because)
+    assert says in str(told.value)
+    assert ledger.last_number("dev") == before
+
+
+def test_a_machine_is_given_up_once(ledger: Ledger) -> None:
+    left(ledger, ELSEWHERE)
+    orphans.give_up(ledger, "dev", "dead", by="ann", because="the node was deleted")
+    with pytest.raises(Refused, match=r"was given up already, \d{4}-.* UTC by ann: the node was deleted\."):
+        orphans.give_up(ledger, "dev", "dead", by="ann", because="again")

@@ -83,7 +83,7 @@ def _unlocked(work: Work, stack: "Stack", step: Callable[["Stack"], T]) -> T:
         lock = HeldLock(error.lock.id, error.lock.who, error.lock.created, error.lock.operation)
         verdict = work.judge_lock(lock)
         if not verdict.may_break:
-            raise (Unsettled(f"{error} {verdict.reason}") if verdict.reason else error) from error
+            raise (Unsettled(f"{error.held}. {verdict.reason}") if verdict.reason else error) from error
     work.say(f"breaks the lock {lock.id} of {lock.who}: {verdict.reason}")
     stack.force_unlock(lock.id)
     return step(stack)

@@ -58,10 +58,14 @@ class StateLock:
 
 
 class Locked(Unsettled):
-    """The state is locked by somebody else."""
+    """The state is locked by somebody else: `held` says by whom, the whole sentence also what a person can do."""
 
-    def __init__(self, sentence: str, lock: StateLock) -> None:
-        super().__init__(sentence)
+    def __init__(self, held: str, lock: StateLock) -> None:
+        super().__init__(
+            f"{held}: wait until that run is over, or release the lock with terraform force-unlock when it is not "
+            f"running any more."
+        )
+        self.held = held
         self.lock = lock
 
 
@@ -97,7 +101,9 @@ def translate(stack: str, doing: str, errors: Sequence[Diagnostic], code: int, c
         return Broken(f"terraform {doing} of stack {stack} ended with exit code {code} and said: {said}")
     everything = "\n".join(f"{each.summary}\n{each.detail}" for each in errors)
     if _LOCKED.search(everything):
-        return Locked(_locked(stack, everything), state_lock(everything))
+        lock = state_lock(everything)
+        where = f" at {lock.path}" if lock.path else ""
+        return Locked(f"The state of stack {stack}{where} is locked by {lock}", lock)
     if _STALE.search(everything):
         return Unsettled(f"The saved plan of stack {stack} is stale, its state changed meanwhile: plan it again.")
     told = _told(stack, doing, errors)
@@ -115,15 +121,6 @@ def translate(stack: str, doing: str, errors: Sequence[Diagnostic], code: int, c
     if doing == "plan" and any(_ANSWERED.search(each.summary) for each in errors):
         return Broken(told)
     return Refused(told)
-
-
-def _locked(stack: str, everything: str) -> str:
-    holder = state_lock(everything)
-    where = f" at {holder.path}" if holder.path else ""
-    return (
-        f"The state of stack {stack}{where} is locked by {holder}: wait until that run is over, or release the lock "
-        "with terraform force-unlock when it is not running any more."
-    )
 
 
 def _told(stack: str, doing: str, errors: Sequence[Diagnostic]) -> str:
