@@ -6,6 +6,7 @@ import json
 import os
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from workspace.ledger import Event, Ledger
 from workspace.release import Release
 from workspace.work import Outcome, Result
 
-from deployments import command
+from deployments import command, local
 
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 COMMIT = {"id": "c0ffee" + "0" * 34, "author": "Somebody", "at": "2026-11-27T09:00:00+02:00", "clean": True}
@@ -217,6 +218,79 @@ def test_a_run_that_was_killed_has_not_ended_well(state: Path) -> None:
     assert "not ended: at work, or killed" in said(state, "history", "dev")[1]
 
 
+def lost_run(state: Path, run: str = "r5") -> Ledger:
+    """A run of another machine that recorded no end."""
+    ledger = Ledger(state)
+    process = {"host": "worker-7/0000aaaa", "process": 4, "began": "9", "user": "ann"}
+    with ledger.hold("dev", run):
+        ledger.write(run, "dev", Event.STARTED, nodes={}, by="thandi@laptop", process=process)
+    return ledger
+
+
+def test_a_lost_machine_is_given_up_with_who_and_why(state: Path) -> None:
+    ledger = lost_run(state)
+    code, text = said(state, "lost", "dev", "r5", "--because", "the node was deleted")
+    assert (code, text) == (
+        0, "worker-7 is given up: the next run of dev breaks the locks that run r5 left, and says so in the ledger.",
+    )  # fmt: skip
+    (entry,) = [each for each in ledger.after(0, "dev") if each.event is Event.LOST]
+    assert entry.body == {"hosts": ["worker-7/0000aaaa"], "by": local.person(), "because": "the node was deleted"}
+    run = asked(state, "history", "dev")[0]
+    assert (run["success"], run["lost"]) == (
+        None, f"worker-7 was given up {entry.at[:16].replace('T', ' ')} UTC by {local.person()}: the node was deleted",
+    )  # fmt: skip
+    assert f"not ended: {run['lost']}" in said(state, "history", "dev")[1]
+    assert said(state, "audit")[0] == 0
+
+
+def test_a_machine_is_not_given_up_while_somebody_is_at_work_in_the_environment(state: Path) -> None:
+    ledger = lost_run(state)
+    told: list[tuple[int, str]] = []
+
+    def ask() -> None:
+        told.append(said(state, "lost", "dev", "r5", "--because", "gone"))
+
+    with ledger.hold("dev", "the next run"):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not ledger.standing("dev").line and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert [each.owner for each in ledger.standing("dev").line] == [local.person()]
+        assert not [each for each in ledger.after(0, "dev") if each.event is Event.LOST]
+    thread.join(20)
+    ((code, text),) = told
+    assert code == 0
+    assert "waiting for the next run" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("dev", "r5", "--because", " "), "say it with --because."),
+        (("dev", "r1", "--because", "gone"), "Run r1 recorded its end in dev: nothing of it is at work any more."),
+        (("dev", "none", "--because", "gone"), "There is no run 'none' in dev that recorded no end"),
+        (("nowhere", "r5", "--because", "gone"), "nowhere"),
+    ],
+)
+def test_what_cannot_be_given_up_is_refused(state: Path, words: tuple[str, ...], says: str) -> None:
+    lost_run(state)
+    before = Ledger(state).after(0, "dev")
+    code, text = said(state, "lost", *words)
+    assert code == 1
+    assert says in text
+    after = Ledger(state).after(0, "dev")
+    assert [each for each in after if each.event is not Event.HELD] == [
+        each for each in before if each.event is not Event.HELD
+    ]
+
+
+def test_a_run_that_is_started_again_after_its_end_has_not_ended(state: Path) -> None:
+    lost_run(state, run="r3")
+    run = asked(state, "history", "dev")[0]
+    assert (run["run"], run["ended"], run["success"]) == ("r3", "", None)
+
+
 def test_the_ledger_is_checked_and_what_was_altered_is_named(state: Path) -> None:
     assert set(asked(state, "audit")) == {"dev", "staging"}
     file = state / "dev.jsonl"
@@ -300,7 +374,9 @@ def test_who_holds_what_and_who_waits_is_told_in_order(state: Path) -> None:
     assert [each["owner"] for each in found["dev"]["line"]] == ["run 0", "run 1"]
     assert found["zone"]["holder"]["owner"] == "staging (run 9)"
     assert code == 0
-    assert re.search(r"dev the first \S+ \S+ \d+ min \d\d s 3 run 0 \(\d+ min \d\d s\)", text)
+    machine = found["dev"]["holder"]["host"].partition("/")[0]
+    assert f"dev the first {machine} " in text
+    assert re.search(r"dev the first \S+ \S+ \S+ \d+ min \d\d s 3 run 0 \(\d+ min \d\d s\)", text)
     assert "world nobody" in text
 
 

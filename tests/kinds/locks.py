@@ -3,10 +3,13 @@
 Of the backends it is the one that, as `azurerm` does, keeps locks beside the state and tells who holds one; `http`
 tells only its id.
 
-`python locks.py STATE DEFINITIONS URL` is a run that applies the stack `network` there, until somebody kills it.
+`python locks.py STATE DEFINITIONS URL` is a run that applies the stack `network` there, until somebody kills it; with
+one word more it kills itself once that is applied and before it is recorded.
 """
 
 import json
+import os
+import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -24,6 +27,7 @@ from workspace.node import Kind, Node, Stage
 from workspace.plan import draw
 
 BUCKET, ENDING = "states", ".tflock"
+LEASE_SECONDS = 2.0
 _NO_OBJECTS = b"<ListBucketResult><Name>states</Name><KeyCount>0</KeyCount></ListBucketResult>"
 _NO_KEY = b"<Error><Code>NoSuchKey</Code><Message>not there</Message></Error>"
 _THERE = b"<Error><Code>PreconditionFailed</Code><Message>there already</Message></Error>"
@@ -132,9 +136,15 @@ def execution(state: Path, definitions: Path, url: str, run: str, ledger: Ledger
     return Execution(plan, run=run, outside=Outside(url), ledger=ledger, kinds=kinds, sources=definitions, state=state)
 
 
+def _die(*_: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 if __name__ == "__main__":
-    where = Ledger(Path(sys.argv[1]) / "ledger")
+    where = Ledger(Path(sys.argv[1]) / "ledger", lease_seconds=LEASE_SECONDS)
     with where.hold("dev", "the victim"):
+        if sys.argv[4:]:
+            stack.verify = _die
         victim = execution(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], "victim", where)
         victim.begin()
         victim.apply("network")

@@ -16,17 +16,18 @@ from typing import Any
 
 import pytest
 from locks import Keeper, execution
-from workspace import lease
+from workspace import lease, orphans
+from workspace.clients.terraform import launcher
 from workspace.errors import Unsettled
 from workspace.ledger import Event, Ledger
-from workspace.work import Outcome
+from workspace.work import Outcome, Result
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 PLACE = "dev/network.tfstate"
 STACK = """
 resource "terraform_data" "network" {
-  provisioner "local-exec" { command = "test -e GO || sleep 30" }
+  provisioner "local-exec" { command = "for each in $(seq 600); do test -e GO && exit 0; sleep 0.05; done" }
 }
 """
 
@@ -52,20 +53,25 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def killed(tmp_path: Path, definitions: Path, keeper: Keeper) -> None:
-    """A run that dies with its Terraform while that applies, as when a machine kills what takes too much memory."""
+def killed(tmp_path: Path, definitions: Path, keeper: Keeper, *, alone: bool = False) -> int:
+    """A run that dies with its Terraform while that applies, as when a machine kills what takes too much memory; the
+    group its Terraform had. `alone` where only the run dies.
+    """
     command = [sys.executable, str(Path(__file__).with_name("locks.py")), str(tmp_path), str(definitions), keeper.url]
     victim = subprocess.Popen(command)
     try:
         until(lambda: keeper.lock(PLACE).get("Operation") == "OperationTypeApply", "nothing was applied")
         # The run must not see its Terraform die, or it would record that.
         victim.send_signal(signal.SIGSTOP)
-        for child in children(victim.pid):
+        groups = children(victim.pid)
+        for child in groups if not alone else ():
             os.killpg(child, signal.SIGKILL)
     finally:
         victim.kill()
         victim.wait()
-    (tmp_path / "go").touch()
+    if not alone:
+        (tmp_path / "go").touch()
+    return groups[0]
 
 
 def children(process: int) -> list[int]:
@@ -94,12 +100,87 @@ def test_the_next_run_breaks_the_lock_of_a_run_that_was_killed_and_says_why(
     assert (outcome["way"], outcome["half_done"]["run"]) == ("completed", "victim")
 
 
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on this is another machine, which knows nothing of the processes of the one before."""
+    monkeypatch.setattr(lease, "_host", lambda: "the-other/0000bbbb")
+
+
+def applied(tmp_path: Path, definitions: Path, keeper: Keeper, run: str, say: list[str] | None = None) -> Result:
+    """What a run makes of the stack."""
+    ledger = Ledger(tmp_path / "ledger")
+    with ledger.hold("dev", run):
+        made = execution(tmp_path, definitions, keeper.url, run, ledger)
+        made.begin()
+        try:
+            return made.apply("network", (say if say is not None else []).append)
+        except Unsettled as error:
+            return made.fail("network", error)
+
+
+def test_the_lock_of_a_lost_machine_is_left_until_somebody_gives_the_machine_up(
+    tmp_path: Path, definitions: Path, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(tmp_path, definitions, keeper)
+    lock = keeper.lock(PLACE)
+    elsewhere(monkeypatch)
+    refused = applied(tmp_path, definitions, keeper, "too-early")
+    assert refused.outcome is Outcome.UNKNOWN
+    assert "Terraform may be at work there until" in refused.detail
+    assert keeper.lock(PLACE) == lock
+    ledger = Ledger(tmp_path / "ledger")
+    with ledger.hold("dev", "thandi"):
+        orphans.give_up(ledger, "dev", "victim", by="thandi", because="the node was deleted")
+    said: list[str] = []
+    assert applied(tmp_path, definitions, keeper, "next", said).outcome is Outcome.CHANGED
+    assert (keeper.unlocked.count(lock["ID"]), keeper.lock(PLACE)) == (1, {})
+    (told,) = [each.body for each in Ledger(tmp_path / "ledger").after(0, "dev") if each.event is Event.UNLOCKED]
+    assert told["left_by"] == "victim"
+    assert told["reason"].endswith("by thandi: the node was deleted")
+    outcome = [each.body for each in Ledger(tmp_path / "ledger").after(0, "dev", "next") if each.node][-1]
+    assert (outcome["way"], outcome["half_done"]["run"]) == ("completed", "victim"), "the refusal did not hide it"
+    assert any("half-done since" in line for line in said)
+
+
+def test_what_was_applied_and_not_recorded_is_adopted_on_another_machine(
+    tmp_path: Path, definitions: Path, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "go").touch()
+    words = [str(Path(__file__).with_name("locks.py")), str(tmp_path), str(definitions), keeper.url, "unrecorded"]
+    assert subprocess.run([sys.executable, *words], timeout=60, check=False).returncode == -signal.SIGKILL
+    assert Ledger(tmp_path / "ledger").after(0, "dev", "victim")[-1].event is Event.INTENT
+    written = keeper.objects[PLACE]
+    elsewhere(monkeypatch)
+    assert applied(tmp_path, definitions, keeper, "next").outcome is Outcome.UNCHANGED
+    assert keeper.objects[PLACE] == written, "nothing is applied again"
+    outcome = [each.body for each in Ledger(tmp_path / "ledger").after(0, "dev", "next") if each.node][-1]
+    assert (outcome["way"], outcome["half_done"]["run"]) == ("adopted", "victim")
+
+
+def test_a_terraform_that_outlives_its_run_gives_its_lock_back_by_itself(
+    tmp_path: Path, definitions: Path, keeper: Keeper
+) -> None:
+    group = killed(tmp_path, definitions, keeper, alone=True)
+    until(lambda: not launcher.members(group), "it goes on")
+    assert keeper.lock(PLACE) == {}
+    assert b"terraform_data" in keeper.objects[PLACE], "what it had begun stands in the state"
+    (tmp_path / "go").touch()
+    assert applied(tmp_path, definitions, keeper, "next").outcome is Outcome.CHANGED
+    entries = Ledger(tmp_path / "ledger").after(0)
+    assert not [each for each in entries if each.event is Event.UNLOCKED]
+    outcome = [each.body for each in entries if each.event is Event.OUTCOME][-1]
+    assert (outcome["way"], outcome["half_done"]["run"]) == ("completed", "victim")
+
+
 @pytest.mark.parametrize(
     ("who", "process", "says"),
     [
         ("ann@worker-7", None, "release the lock with terraform force-unlock when it is not running any more."),
-        ("ann@worker-7", {"host": "worker-7/00", "process": 4, "began": "1", "user": "ann"}, "once it is 125 min old."),
-        ("", lease.here(), "is still at work."),
+        (
+            "ann@worker-7",
+            {"host": "worker-7/00", "process": 4, "began": "1", "user": "ann"},
+            'say so: workspace lost dev victim --because "…".',
+        ),
+        ("", lease.here(), "is still at work on this machine: wait until that is over."),
     ],
     ids=["somebody else's", "young, of another machine", "of a living process"],
 )
@@ -121,5 +202,6 @@ def test_every_other_lock_is_left_alone(
             run.apply("network")
     assert str(told.value).endswith(says)
     assert f"is locked by {owner} since " in str(told.value)
+    assert ("force-unlock" in str(told.value)) == (process is None), "nobody is told to break what will be broken"
     assert (keeper.unlocked, keeper.lock(PLACE)["ID"]) == ([], "4a70")
     assert not [each for each in ledger.after(0) if each.event is Event.UNLOCKED]
