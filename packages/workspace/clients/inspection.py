@@ -282,6 +282,7 @@ class Inspection:
             connection_verify=given["connection_verify"],
             connection_timeout=self._timeout,
             read_timeout=self._timeout,
+            **management.way(self._base),
         )
         # Whoever waits for an answer has a time limit: one more try, and then it is said that there was none.
         policies = [RequestIdPolicy(), RetryPolicy(retry_total=1, retry_status=0), given["authentication_policy"]]
