@@ -278,7 +278,8 @@ class Execution:
         alone = functools.partial(self._alone, node, say)
         judge = functools.partial(self._judged, node.id)
         environment = self.plan.environment
-        return Work(node, environment, settings, directory, self._sources, carried, say, kept, alone, judge)
+        said = self._past.get(node.id, Past()).said
+        return Work(node, environment, settings, directory, self._sources, carried, say, kept, alone, judge, said)
 
     @contextlib.contextmanager
     def _alone(self, node: Node, say: Callable[[str], None]) -> Iterator[None]:

@@ -15,13 +15,15 @@ from workspace.work import Certainty, Outcome, Preview, Result, Way
 class Past:
     """Entries about one node: its last success, what failed since, and an intent that has no outcome.
 
-    `touched` is the number of the last entry by which it was, or may have been, changed; 0 for never.
+    `touched` is the number of the last entry by which it was, or may have been, changed; 0 for never. `said` are the
+    lines of progress since the last success.
     """
 
     success: Entry | None = None
     failed: Entry | None = None
     half_done: Entry | None = None
     touched: int = 0
+    said: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
@@ -53,12 +55,17 @@ def of(ledger: Ledger, environment: str) -> dict[str, Past]:
     """The past of every node of which something is recorded in an environment."""
     found: dict[str, Past] = {}
     started: dict[str, int] = {}
+    said: dict[str, list[str]] = {}
     for entry in ledger.after(0, environment):
         if entry.event is Event.STARTED:
             started[entry.run] = entry.number
         elif entry.node and entry.event in (Event.INTENT, Event.OUTCOME):
             found[entry.node] = _after(found.get(entry.node, Past()), entry, started.get(entry.run, 0))
-    return found
+            if entry.event is Event.OUTCOME and Outcome(entry.body["outcome"]).is_success:
+                said.pop(entry.node, None)
+        elif entry.event is Event.PROGRESS:
+            said.setdefault(entry.node, []).append(str(entry.body["line"]))
+    return {name: replace(its, said=tuple(said.get(name, ()))) for name, its in found.items()}
 
 
 def way(past: Past, inputs: str, preview: Preview, *, need_touched: bool) -> Way:

@@ -124,6 +124,7 @@ class Work:
     release brings for this node, empty where it is built here. `directory` is private to this node and environment
     (mode 0700) and outlives the run. `sources` is the checkout, where images and packages are built from; `definitions`
     is the root of the kept copy of its definitions. `say` takes one line of progress; it may be called from any thread.
+    `said` are the lines that runs before this one said of the node since its last success.
     `alone` is for a kind with `HOLDS_ITSELF`: in its block, and there only, this run alone writes to what the node
     shares; entering it is refused to a run that has lost its environment meanwhile.
     """
@@ -138,6 +139,7 @@ class Work:
     kept: Path | None = None
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
     judge_lock: Callable[[HeldLock], LockVerdict] = leave_locks
+    said: tuple[str, ...] = ()
 
     @property
     def definitions(self) -> Path:

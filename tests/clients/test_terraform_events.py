@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from workspace.clients.terraform import Diagnostic, Stream
+from workspace.clients.terraform import Diagnostic, Stream, events
 from workspace.clients.terraform.events import text_diagnostics
 
 
@@ -94,3 +94,32 @@ def test_plain_text_errors_are_read_where_there_is_no_other() -> None:
     told = text_diagnostics(text, str)
     assert told[0].summary == "Invalid version"
     assert "It is too old." in told[0].detail
+
+
+@pytest.mark.parametrize(
+    ("lines", "addresses"),
+    [
+        (("creating a.b",), set()),
+        (("creating a.b", "failed creating a.b after 2 s"), set()),
+        (("creating a.b", "created a.b in 2 s"), {"a.b"}),
+        (
+            ('created module.net.azurerm_subnet.this["aks zone"] in 12 s',),
+            {'module.net.azurerm_subnet.this["aks zone"]'},
+        ),
+        (("still creating a.b after 10 s", "still creating a.b after 20 s"), {"a.b"}),
+        (("created a.b in 2 s", "deleted a.b in 1 s"), set()),
+        (("deleted a.b in 1 s", "created a.b in 2 s"), {"a.b"}),
+        (("updated a.b in 2 s", "error: created a.b in 2 s, or so"), set()),
+    ],
+)
+def test_what_a_command_made_is_read_from_what_it_said(lines: tuple[str, ...], addresses: set[str]) -> None:
+    assert events.made(lines) == addresses
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_made"), [("apply_complete", True), ("apply_progress", True), ("apply_start", False)]
+)
+def test_what_was_made_is_read_from_the_very_lines_that_are_said(kind: str, is_made: bool) -> None:
+    hook = {"action": "create", "resource": {"addr": "module.a.b.c"}, "elapsed_seconds": 12}
+    line = events.progress_of({"type": kind, "hook": hook})
+    assert events.made([line]) == ({"module.a.b.c"} if is_made else set())

@@ -1,7 +1,7 @@
 """Each of Terraform's errors is refused, unsettled or broken, in a sentence that says where and what to do."""
 
 import pytest
-from workspace.clients.terraform import Diagnostic, Locked, translate
+from workspace.clients.terraform import Diagnostic, Locked, failures, translate
 from workspace.clients.terraform.failures import failed_checks, is_unprepared, state_lock, undeclared
 from workspace.errors import Broken, Refused, Unsettled
 
@@ -101,3 +101,21 @@ def test_a_failed_check_block_is_not_just_a_warning() -> None:
 def test_a_folder_that_needs_init_is_recognised() -> None:
     assert is_unprepared([error("Backend initialization required, please run init")])
     assert not is_unprepared([error("No value for required variable")])
+
+
+def test_what_exists_already_is_told_with_its_id() -> None:
+    there = 'A resource with the ID "/subscriptions/s/x" already exists - to be managed via Terraform'
+    twin = (
+        "performing Create: unexpected status 409 (409 Conflict) with error: RoleAssignmentExists: The role assignment"
+    )
+    told = failures.translate(
+        "network",
+        "apply",
+        [error(there, address="a.b"), error(twin, address="c.d"), error("another", address="e.f"), error(there)],
+        1,
+        "",
+    )
+    assert isinstance(told, failures.Exists)
+    assert told.found == {"a.b": "/subscriptions/s/x", "c.d": ""}
+    planning = failures.translate("network", "plan", [error(there, address="a.b")], 1, "")
+    assert isinstance(planning, Broken) and not isinstance(planning, failures.Exists)

@@ -207,3 +207,21 @@ def test_nobody_at_the_address_is_unsettled(here: Here) -> None:
     here.served.close()
     with pytest.raises(Unsettled):
         here.client.providers()
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_an_assignment_of_a_role_is_found_by_scope_principal_and_role(here: Here, by: str) -> None:
+    here.put({"id": f"{VAULTS}/v-1", "location": "eastus"})
+    roles = f"{BASE}/providers/Microsoft.Authorization/roleDefinitions"
+    pulls, reads = f"{roles}/{ROLES['AcrPull']}", f"{roles}/{ROLES['Reader']}"
+    scope = f"{VAULTS}/v-1"
+    numbers = {(scope, "p-1", reads): 1, (scope, "p-1", pulls): 2, (GROUP, "p-1", pulls): 3, (scope, "p-2", pulls): 4}
+    for (at, principal, role), number in numbers.items():
+        its = f"{at}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-00000000000{number}"
+        here.put({"id": its, "properties": {"principalId": principal, "roleDefinitionId": role, "scope": at}})
+    wanted = {"name": "AcrPull", "id": pulls}[by]
+    assert here.client.role_assignment(scope, "p-1", wanted).endswith("/00000000-0000-4000-8000-000000000002")
+    other_case = scope.replace("resourceGroups/g", "resourcegroups/G")
+    assert here.client.role_assignment(other_case, "P-1", wanted).endswith("2"), "Azure's ids have no case"
+    assert here.client.role_assignment(scope, "p-3", wanted) == ""
+    assert here.client.role_assignment(scope, "p-2", reads) == ""

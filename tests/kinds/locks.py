@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from workspace import scheduler
 from workspace.clients.terraform import Terraform
 from workspace.environment import Environment
 from workspace.execution import Execution
@@ -25,9 +26,12 @@ from workspace.kinds import stack
 from workspace.ledger import Ledger
 from workspace.node import Kind, Node, Stage
 from workspace.plan import draw
+from workspace.scheduler import Patience
 
 BUCKET, ENDING = "states", ".tflock"
 LEASE_SECONDS = 2.0
+PROVIDERS = "TESTED_PROVIDERS"
+"""The environment variable with what Terraform is told of providers that are running already, as JSON."""
 _NO_OBJECTS = b"<ListBucketResult><Name>states</Name><KeyCount>0</KeyCount></ListBucketResult>"
 _NO_KEY = b"<Error><Code>NoSuchKey</Code><Message>not there</Message></Error>"
 _THERE = b"<Error><Code>PreconditionFailed</Code><Message>there already</Message></Error>"
@@ -125,15 +129,20 @@ class Outside:
             "skip_requesting_account_id": True,
             "skip_s3_checksum": True,
         }
-        self.terraform = Terraform(backend={"s3": backend}, environment={"AWS_EC2_METADATA_DISABLED": "true"})
+        providers = json.loads(os.environ.get(PROVIDERS, "{}"))
+        environment = {"AWS_EC2_METADATA_DISABLED": "true", **providers}
+        self.inspection: Any = None
+        self.terraform = Terraform(backend={"s3": backend}, environment=environment)
 
 
-def execution(state: Path, definitions: Path, url: str, run: str, ledger: Ledger) -> Execution:
+def execution(state: Path, definitions: Path, url: str, run: str, ledger: Ledger, inspection: Any = None) -> Execution:
     """A run of one stack."""
     node = Node("network", Kind.STACK, Stage.SHARED_INFRASTRUCTURE, settings={"root": "network", "group": "g"})
     plan = draw(Environment("dev"), [node], world={})
     kinds: Mapping[Kind, Any] = {Kind.STACK: stack}
-    return Execution(plan, run=run, outside=Outside(url), ledger=ledger, kinds=kinds, sources=definitions, state=state)
+    outside = Outside(url)
+    outside.inspection = inspection
+    return Execution(plan, run=run, outside=outside, ledger=ledger, kinds=kinds, sources=definitions, state=state)
 
 
 def _die(*_: Any) -> Any:
@@ -147,4 +156,4 @@ if __name__ == "__main__":
             stack.verify = _die
         victim = execution(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], "victim", where)
         victim.begin()
-        victim.apply("network")
+        scheduler.settle(victim, Patience([]))

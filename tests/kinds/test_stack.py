@@ -1,12 +1,12 @@
 """A stack is planned, applied exactly as planned, and gives its outputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.clients.terraform import Action, Applied, Change, Outputs, PlanSummary, Terraform
+from workspace.clients.terraform import Action, Applied, Change, Exists, Outputs, PlanSummary, Terraform
 from workspace.environment import Environment
 from workspace.errors import Broken, Refused, Unsettled
 from workspace.kinds import stack
@@ -34,6 +34,7 @@ output "connection" {
 class Outside:
     terraform: Any
     arm: Any = None
+    inspection: Any = None
 
 
 @dataclass
@@ -43,6 +44,18 @@ class ToldStack:
     summary: PlanSummary = field(default_factory=PlanSummary)
     applied: Applied = field(default_factory=lambda: Applied(Outputs({"zone": "example.test"}, ("password",)), 3))
     asked: list[Any] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+    planned: dict[str, Any] = field(default_factory=dict)
+    fails: Exception | None = None
+
+    def found(self) -> dict[str, str]:
+        return dict(self.kept)
+
+    def note_found(self, ids: Mapping[str, str]) -> None:
+        self.kept = dict(ids)
+
+    def show(self) -> dict[str, Any]:
+        return self.planned
 
     def stack(self, **settings: Any) -> "ToldStack":
         self.asked.append(settings)
@@ -53,6 +66,8 @@ class ToldStack:
 
     def apply(self, digest: str) -> Applied:
         self.asked.append(digest)
+        if self.fails:
+            raise self.fails
         return self.applied
 
     def outputs(self) -> Outputs:
@@ -218,6 +233,78 @@ def test_what_the_plan_would_make_and_azure_has_is_adopted(work: Work) -> None:
     preview = stack.preview(replace(work, settings=settings), outside)
     assert preview.changes == ("adopt a.there", "update a.there", "create a.new")
     assert arm.asked == ["/subscriptions/s/resourceGroups/there", "/subscriptions/s/resourceGroups/new"]
+
+
+NET, ROLE = "a.net", "azurerm_role_assignment.reads"
+ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/net"
+
+
+@pytest.mark.parametrize("line", [f"created {NET} in 4 s", f"still creating {NET} after 10 s"])
+def test_what_an_earlier_run_made_and_no_state_has_is_kept_for_the_next_plan(work: Work, line: str) -> None:
+    told, said = ToldStack(fails=Exists("a.net is there", {NET: ID, "a.other": "x"})), list[str]()
+    with pytest.raises(Unsettled, match=r"a\.net is there\. It is ours and is taken over\."):
+        stack.apply(replace(work, said=("creating a.net", line), say=said.append), SOMETHING, Outside(told))
+    assert told.kept == {NET: ID}
+    assert said == ["an earlier run made these and did not live to write its state: a.net"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ((), {}),
+        ((f"creating {NET}", f"failed creating {NET} after 0 s"), {}),
+        ((f"created {NET}work in 4 s",), {}),
+        ((f"created {NET} in 4 s", f"deleted {NET} in 1 s"), {}),
+        ((f"created {NET} in 4 s",), {NET: ID}),
+    ],
+    ids=["nobody said so", "it was there before", "another one", "it was deleted", "taken over in vain"],
+)
+def test_what_is_there_and_is_not_ours_breaks(work: Work, said: tuple[str, ...], kept: dict[str, str]) -> None:
+    told = ToldStack(fails=Exists("a.net is there", {NET: ID}), kept=dict(kept))
+    with pytest.raises(Broken, match="is there"):
+        stack.apply(replace(work, said=said), SOMETHING, Outside(told))
+    assert told.kept == kept
+
+
+def test_what_was_found_to_exist_is_taken_over_until_it_is_applied(work: Work) -> None:
+    told = Adopting(kept={"a.there": ID, "a.gone": "x"})
+    preview = stack.preview(work, Outside(told, Known()))
+    assert preview.changes == ("adopt a.there", "update a.there", "create a.new")
+    assert told.asked[-1]["adopts"] == {"a.there": ID}
+    stack.apply(work, SOMETHING, Outside(told))
+    assert told.kept == {}
+
+
+class Authorization:
+    """Azure as it tells of assignments of roles."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+
+    def role_assignment(self, scope: str, principal: str, role: str) -> str:
+        self.asked.append((scope, principal, role))
+        return f"{scope}/providers/Microsoft.Authorization/roleAssignments/1"
+
+
+def test_an_assignment_of_a_role_that_azure_knows_by_another_name_is_asked_for(work: Work) -> None:
+    after = {"scope": ID, "principal_id": "p", "role_definition_name": "AcrPull"}
+    told = ToldStack(
+        fails=Exists("the same is there", {ROLE: ""}),
+        planned={"resource_changes": [{"address": NET, "change": {"after": None}},
+                                      {"address": ROLE, "change": {"after": after}}]},
+    )  # fmt: skip
+    azure = Authorization()
+    ours = replace(work, said=(f"created {ROLE} in 2 s",))
+    with pytest.raises(Unsettled):
+        stack.apply(ours, SOMETHING, Outside(told, inspection=azure))
+    assert azure.asked == [(ID, "p", "AcrPull")]
+    assert told.kept == {ROLE: f"{ID}/providers/Microsoft.Authorization/roleAssignments/1"}
+
+
+def test_an_assignment_of_which_the_plan_knows_too_little_breaks(work: Work) -> None:
+    told = ToldStack(fails=Exists("the same is there", {ROLE: ""}), planned={"resource_changes": []})
+    with pytest.raises(Broken, match="the same is there"):
+        stack.apply(replace(work, said=(f"created {ROLE} in 2 s",)), SOMETHING, Outside(told))
 
 
 @pytest.mark.slow

@@ -318,6 +318,19 @@ def test_a_run_in_between_that_did_not_come_to_it_leaves_it_half_done(
     assert (body["way"], body["half_done"]) == ("adopted", {"entry": intent.number, "at": intent.at, "run": "dead"})
 
 
+def test_a_kind_is_told_what_runs_said_of_its_node_since_the_last_success(tmp_path: Path) -> None:
+    kind, ledger = Things({"a": 1}), Ledger(tmp_path)
+    ledger.write("old", "dev", Event.PROGRESS, "a", line="before")
+    again(tmp_path, kind)
+    ledger.write("dead", "dev", Event.INTENT, "a", changes=["set a"])
+    ledger.write("dead", "dev", Event.PROGRESS, "a", line="creating a")
+    ledger.write("dead", "dev", Event.PROGRESS, "b", line="creating b")
+    ledger.outcome("refused", "dev", "a", Result(Outcome.UNKNOWN, "locked"))
+    ledger.write("refused", "dev", Event.PROGRESS, "a", line="is locked")
+    run = execution([thing("a", 1)], kind, tmp_path)
+    assert run._work(run.plan.nodes["a"], {}, print).said == ("creating a", "is locked")
+
+
 def test_what_the_run_that_meant_it_says_of_it_is_the_end_of_it(tmp_path: Path) -> None:
     kind = Things({"a": 1})
     again(tmp_path, kind)

@@ -193,6 +193,26 @@ class Inspection:
             return None
         return tuple(Permission(*(tuple(map(str, each.get(name) or ())) for name in _PATTERNS)) for each in found)
 
+    def role_assignment(self, scope: str, principal: str, role: str) -> str:
+        """The id of the assignment of a role to a principal at exactly this scope; empty when there is none.
+
+        `principal` is an object id, `role` a role's name or the id of its definition.
+        """
+        roles = f"{scope}/providers/Microsoft.Authorization/roleDefinitions"
+        defined = [{"id": role}] if "/" in role else self._list(roles, _AUTHORIZATION, f"roleName eq '{role}'")
+        guids = {str(each["id"]).rpartition("/")[2].lower() for each in defined}
+        given = self._list(
+            f"{scope}/providers/Microsoft.Authorization/roleAssignments",
+            _AUTHORIZATION,
+            f"principalId eq '{principal}'",
+        )
+        for each in given:
+            its = each["properties"]
+            at, guid = str(its["scope"]).lower(), str(its["roleDefinitionId"]).rpartition("/")[2].lower()
+            if (at, str(its["principalId"]).lower()) == (scope.lower(), principal.lower()) and guid in guids:
+                return str(each["id"])
+        return ""
+
     def usages(self, region: str) -> tuple[Usage, ...]:
         """The cores and machines that are used and allowed in a region, by family."""
         found = self._list(self._path(f"/providers/Microsoft.Compute/locations/{region}/usages"), _COMPUTE)
@@ -234,8 +254,9 @@ class Inspection:
     def _path(self, rest: str = "") -> str:
         return f"/subscriptions/{self.subscription_id}{rest}"
 
-    def _url(self, path: str, version: str) -> str:
-        return f"{self._base}{quote(path)}?api-version={version}"
+    def _url(self, path: str, version: str, chosen: str = "") -> str:
+        filtered = f"&$filter={quote(chosen)}" if chosen else ""
+        return f"{self._base}{quote(path)}?api-version={version}{filtered}"
 
     def _read(self, path: str, version: str) -> Json | None:
         try:
@@ -245,10 +266,12 @@ class Inspection:
                 return None
             raise
 
-    def _list(self, path: str, version: str, *, missing: bool = False) -> Any:
-        """Every entry of a list, page after page; None for what is not there, where that is `missing`."""
+    def _list(self, path: str, version: str, chosen: str = "", *, missing: bool = False) -> Any:
+        """Every entry of a list, or of those that a filter chose, page after page; None for what is not there, where
+        that is `missing`.
+        """
         found: list[Json] = []
-        url = self._url(path, version)
+        url = self._url(path, version, chosen)
         for _ in range(_MOST_PAGES):
             try:
                 page = self._answer(HttpRequest("GET", url), path)

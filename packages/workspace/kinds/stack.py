@@ -2,7 +2,8 @@
 
 Settings: `root` (the folder below infra/terraform/stacks), `variables`, and `group`, the resource group it fills.
 Optional: `adopts`, ids by address of what may exist already: what the plan would make and Azure has is taken over
-instead. In those ids `{subscription}` stands for the variable `subscription_id`.
+instead. In those ids `{subscription}` stands for the variable `subscription_id`. Taken over is also what an earlier run
+made that did not live to write its state, where its own lines in the ledger say so and the provider then finds it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +15,7 @@ from workspace.errors import Broken, Refused, Unsettled
 from workspace.work import Certainty, HeldLock, Outcome, Preview, Result, Work
 
 if TYPE_CHECKING:
-    from workspace.clients.terraform import Applied, PlanSummary, Stack
+    from workspace.clients.terraform import Applied, Exists, PlanSummary, Stack
 
 DEFINITIONS = "infra/terraform"
 """Where the definitions are, below the checkout; stacks are in its folder `stacks`, what they share beside it."""
@@ -50,7 +51,14 @@ def apply(work: Work, preview: Preview, outside: Any) -> Result:
         return Result(Outcome.UNCHANGED, "had nothing to change")
     if not preview.plan.startswith(_PREFIX):
         raise Refused(f"{work.node.id} was not previewed: a stack is applied only from the plan that was shown.")
-    applied = _unlocked(work, stack, lambda stack: stack.apply(preview.plan.removeprefix(_PREFIX)))
+    from workspace.clients.terraform import Exists
+
+    try:
+        applied = _unlocked(work, stack, lambda stack: stack.apply(preview.plan.removeprefix(_PREFIX)))
+    except Exists as error:
+        _require_ours(work, stack, outside, error)
+        raise Unsettled(f"{error}. It is ours and is taken over.") from error
+    stack.note_found({})
     if applied.again:
         return Result(Outcome.UNCHANGED, "had been applied before", gives=dict(applied.outputs.values))
     _require_passed(work, applied.failed_checks)
@@ -89,13 +97,45 @@ def _unlocked(work: Work, stack: "Stack", step: Callable[["Stack"], T]) -> T:
     return step(stack)
 
 
+def _require_ours(work: Work, stack: "Stack", outside: Any, error: "Exists") -> None:
+    """Keep for the next plan the ids of what an earlier run of ours made; broken where nothing of it is.
+
+    That run said that it had made it, or was making it, and its state was not written; nobody else is taken for it.
+    """
+    from workspace.clients.terraform import made
+
+    known = stack.found()
+    ours = (made(work.said) - known.keys()) & error.found.keys()
+    ids = {address: error.found[address] or _assignment(stack, outside, address) for address in ours}
+    found = {address: its for address, its in ids.items() if its}
+    if not found:
+        raise error
+    work.say(f"an earlier run made these and did not live to write its state: {', '.join(sorted(found))}")
+    stack.note_found({**known, **found})
+
+
+def _assignment(stack: "Stack", outside: Any, address: str) -> str:
+    """The id of the assignment of a role that a plan would make; empty where Azure has none like it."""
+    changes = stack.show().get("resource_changes") or ()
+    after: Mapping[str, Any] = next(
+        (each["change"]["after"] or {} for each in changes if each["address"] == address), {}
+    )
+    scope, principal = after.get("scope"), after.get("principal_id")
+    role = after.get("role_definition_id") or after.get("role_definition_name")
+    if not (scope and principal and role):
+        return ""
+    return str(outside.inspection.role_assignment(scope, principal, role))
+
+
 def _existing(work: Work, outside: Any, creates: Iterable[str]) -> dict[str, str]:
-    """By address, the ids of what the plan would make although Azure has it, where the settings know it."""
+    """By address, the ids of what the plan would make although Azure has it, where the settings or a run know it."""
     known: Mapping[str, str] = work.settings.get("adopts") or {}
     variables: Mapping[str, Any] = work.settings.get("variables") or {}
     subscription = str(variables.get("subscription_id", ""))
     ids = {address: known[address].replace("{subscription}", subscription) for address in creates if address in known}
-    return {address: resource_id for address, resource_id in ids.items() if outside.arm.exists(resource_id)}
+    there = {address: resource_id for address, resource_id in ids.items() if outside.arm.exists(resource_id)}
+    found = _stack(work, outside).found()
+    return {**there, **{address: found[address] for address in creates if address in found}}
 
 
 def _stack(work: Work, outside: Any, adopts: Mapping[str, str] | None = None) -> "Stack":

@@ -264,11 +264,14 @@ class Azurerm:
 
     def _write(self, peer: str, kind: str, prior: Values | None, planned: Values, config: Values) -> Values:
         attributes = copy.deepcopy(planned)
+        is_named = attributes.get("name") not in (None, "", UNKNOWN)
         if kind == "azurerm_role_assignment":
             _settle_role(self._here(peer), attributes)
         arm_id = self._arm_id(peer, kind, prior or attributes)
         before = self._cloud.get(arm_id)
         verb = "updating" if prior else "creating"
+        if kind == "azurerm_role_assignment" and before is not None and prior is None and not is_named:
+            raise _failure(verb, kind, arm_id, "performing CreateOrUpdate", _TWIN)
         recovered = self._recovered(peer, kind, arm_id) if before is None and prior is None else None
         try:
             self._allow(kind, arm_id, before, prior, attributes)
@@ -526,6 +529,10 @@ def _unlinked(holder: Resource, link: Link, other: str) -> Resource:
     else:
         put(holder, link.path, None)
     return holder
+
+
+# The plugin makes up a new name, which nobody has, so it is Azure that knows the same assignment by another name.
+_TWIN = rules.ServiceError("409 (409 Conflict)", "RoleAssignmentExists", "The role assignment already exists.")
 
 
 def _exists(kind: str, resource_id: str) -> str:

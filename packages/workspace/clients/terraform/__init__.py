@@ -7,8 +7,8 @@ masked in everything that is said.
 
 from workspace.clients.terraform.client import Applied, Outputs, Stack, StateMark, Terraform
 from workspace.clients.terraform.engine import Engine, Version, candidates
-from workspace.clients.terraform.events import Diagnostic, Stream
-from workspace.clients.terraform.failures import Locked, StateLock, state_lock, translate
+from workspace.clients.terraform.events import Diagnostic, Stream, made
+from workspace.clients.terraform.failures import Exists, Locked, StateLock, state_lock, translate
 from workspace.clients.terraform.plans import HIDDEN, Action, Change, PlanSummary, scrub, secrets, summary
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Change",
     "Diagnostic",
     "Engine",
+    "Exists",
     "Locked",
     "Outputs",
     "PlanSummary",
@@ -28,6 +29,7 @@ __all__ = [
     "Terraform",
     "Version",
     "candidates",
+    "made",
     "scrub",
     "secrets",
     "state_lock",

@@ -24,6 +24,7 @@ _CHANGES = 2
 _PLAN_FILE = "plan.tfplan"
 _APPLIED_FILE = "applied"
 _PREPARED_FILE = "prepared"
+_FOUND_FILE = "found.json"
 
 
 @dataclass(frozen=True)
@@ -281,6 +282,22 @@ class Stack:
             folders.write_private(self._work / _APPLIED_FILE, digest)
             self.plan_file.unlink(missing_ok=True)
             return Applied(_outputs(told.outputs), told.changed, failures.failed_checks(told.diagnostics))
+
+    def found(self) -> dict[str, str]:
+        """What was found to exist although no state has it, until that is applied: its id by its address."""
+        try:
+            told: dict[str, str] = json.loads((self._work / _FOUND_FILE).read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return told
+
+    def note_found(self, ids: Mapping[str, str]) -> None:
+        """Keep for the next plan what was found to exist; an empty one forgets it."""
+        file = self._work / _FOUND_FILE
+        if ids:
+            folders.write_private(file, json.dumps(dict(ids), indent=1, sort_keys=True))
+        else:
+            file.unlink(missing_ok=True)
 
     def force_unlock(self, lock: str) -> None:
         """Release the lock with exactly this id; broken, with what Terraform said, where that is not the lock's."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ _PAST = {"create": "created", "update": "updated", "delete": "deleted"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TEXT_ERROR = re.compile(r"^[\s│|]*(?P<severity>Error|Warning): (?P<summary>.+)$")
 _FRAME = re.compile(r"^[\s│╷╵|]*")
+_MADE = re.compile(
+    r"^created (?P<made>.+) in \S+ s$|^still creating (?P<begun>.+) after \S+ s$|^deleted (?P<gone>.+) in \S+ s$"
+)
 _WITH_ERROR = re.compile(r"\bwith error: ", re.IGNORECASE)
 _MOST_CHARACTERS = 500
 _TOTALS = (("add", "added"), ("change", "changed"), ("remove", "destroyed"), ("import", "imported"))
@@ -143,6 +146,18 @@ def progress_of(event: Mapping[str, Any]) -> str:
     """The event as one short line; empty when nobody needs it."""
     reader = _LINES.get(str(event.get("type")))
     return reader(event) if reader and (event.get("hook") or {}).get("action") != "read" else ""
+
+
+def made(lines: Iterable[str]) -> frozenset[str]:
+    """The addresses that a command had made, or was making for some time, when it said these lines.
+
+    What was there before would have been told within a moment, long before the first "still creating" after 10 s.
+    """
+    found: set[str] = set()
+    for each in filter(None, map(_MADE.match, lines)):
+        found |= {each["made"] or each["begun"] or each["gone"]}
+        found -= {each["gone"]}
+    return frozenset(found)
 
 
 def _hook(event: Mapping[str, Any]) -> tuple[str, str, Any]:

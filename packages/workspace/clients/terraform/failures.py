@@ -1,7 +1,7 @@
 """What Terraform's errors mean for us: ask again, change the request, or call a person."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from workspace.clients.terraform.events import Diagnostic
@@ -32,6 +32,7 @@ _ANSWERED = re.compile(
     re.IGNORECASE,
 )
 _UNSAVED = re.compile(r"Failed to (save|persist) state|error saving state", re.IGNORECASE)
+_EXISTS = re.compile(r'A resource with the ID "(?P<id>[^"]+)" already exists|RoleAssignmentExists')
 _CHECK = "Check block assertion failed"
 _UNDECLARED = re.compile(r"^Values? for undeclared variables?$")
 _UNDECLARED_NAME = re.compile(r'variable (?:named )?"(?P<name>[^"]+)"')
@@ -67,6 +68,17 @@ class Locked(Unsettled):
         )
         self.held = held
         self.lock = lock
+
+
+class Exists(Broken):
+    """Something that was to be made is there already and in no state: `found` has its id by its address.
+
+    The id of an assignment of a role is empty: Azure only says that there is the same one.
+    """
+
+    def __init__(self, sentence: str, found: Mapping[str, str]) -> None:
+        super().__init__(sentence)
+        self.found = dict(found)
 
 
 def state_lock(detail: str) -> StateLock:
@@ -114,6 +126,8 @@ def translate(stack: str, doing: str, errors: Sequence[Diagnostic], code: int, c
         )
     if doing == "apply":
         # What was done stands in the state, so the next plan holds only the rest.
+        if found := _existing(errors):
+            return Exists(f"{told}; what was done before that stands in the state", found)
         is_busy = all(_BUSY.search(f"{each.summary} {each.detail}") for each in errors)
         return (Unsettled if is_busy else Broken)(f"{told}; what was done before that stands in the state")
     if _NOT_READY.search(everything):
@@ -121,6 +135,12 @@ def translate(stack: str, doing: str, errors: Sequence[Diagnostic], code: int, c
     if doing == "plan" and any(_ANSWERED.search(each.summary) for each in errors):
         return Broken(told)
     return Refused(told)
+
+
+def _existing(errors: Iterable[Diagnostic]) -> dict[str, str]:
+    """The ids of what is there already, by the address that was to make it, as the provider tells them."""
+    told = [(each.address, _EXISTS.search(f"{each.summary}\n{each.detail}")) for each in errors]
+    return {address: found["id"] or "" for address, found in told if address and found}
 
 
 def _told(stack: str, doing: str, errors: Sequence[Diagnostic]) -> str:
