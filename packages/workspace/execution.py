@@ -286,8 +286,9 @@ class Execution:
         """Hold what a node shares; the entry in the ledger is refused to who lost the environment since the intent."""
         with self._sharing.holding(node.shares, say):
             if node.shares:
-                line = f"writes to {', '.join(node.shares)}"
-                self.ledger.write(self.run, self.place, Event.PROGRESS, node.id, line=line)
+                # Not as other progress lines, which may be written later: it is what a stale writer is refused at.
+                told = (Event.PROGRESS, node.id, {"line": f"writes to {', '.join(node.shares)}"})
+                self.ledger.write_all(self.run, self.place, [told])
             yield
 
     def _judged(self, name: str, lock: HeldLock) -> LockVerdict:

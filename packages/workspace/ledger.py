@@ -94,8 +94,11 @@ class Ledger:
     def write_all(
         self, run: str, environment: str, what: Sequence[tuple[Event, str, Mapping[str, Any]]]
     ) -> tuple[Entry, ...]:
-        """Append several entries, each with its event, node and body, all or none of them, and return them."""
-        return self._journal(environment).append(run, what) if what else ()
+        """Append several entries, each with its event, node and body, all or none of them, and return them.
+
+        They are durable then wherever the store is, and whoever lost the environment was refused.
+        """
+        return self._journal(environment).append(run, what, waits=True) if what else ()
 
     def outcome(self, run: str, environment: str, node: str, result: Result, **body: Any) -> None:
         """Append what became of a node."""
@@ -263,15 +266,18 @@ class _Journal:
                 self._read_on()
             return self._entries[after:]
 
-    def append(self, run: str, what: Sequence[tuple[Event, str, Mapping[str, Any]]]) -> tuple[Entry, ...]:
+    def append(
+        self, run: str, what: Sequence[tuple[Event, str, Mapping[str, Any]]], *, waits: bool = False
+    ) -> tuple[Entry, ...]:
         """Write entries at the end, wherever the end is by then, unless somebody else took over; return them.
 
         Who holds the environment in a store that is far away has its progress lines and effects written a little
-        later, in their order: with the next entry at the latest, before that one; they are not returned. What threads
-        want to write at the same time is written at once.
+        later, in their order: with the next entry at the latest, before that one; they are not returned, unless the
+        caller `waits` for them. What threads want to write at the same time is written at once.
         """
         rows = [_Row(_now(), run, event, node, body) for event, node, body in what]
-        may_wait = self._store.is_far and self.is_held and all(row.event in _MAY_WAIT for row in rows)
+        is_later = self._store.is_far and self.is_held and all(row.event in _MAY_WAIT for row in rows)
+        may_wait = is_later and not waits
         with self._waiting:
             self._rows += rows
             if may_wait:

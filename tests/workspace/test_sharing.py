@@ -1,5 +1,6 @@
 """What several environments write to: their writes never interleave, whatever the schedule."""
 
+import contextlib
 import json
 import random
 import threading
@@ -9,8 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from blobs import Memory, in_memory
 from workspace import promotion, scheduler
 from workspace.addresses import Addresses
+from workspace.clients.blobs import BlobStore
 from workspace.environment import Environment
 from workspace.errors import Broken, Refused
 from workspace.execution import Execution
@@ -308,5 +311,24 @@ def test_who_lost_its_environment_during_the_build_does_not_push(tmp_path: Path)
         assert held is not None
         lost = held.lost
         with pytest.raises(Refused, match=r"^run 1 no longer holds dev\.lease"):
+            run.apply("web-image")
+    assert registry.pushed == []
+
+
+def test_who_lost_its_environment_in_a_store_far_away_does_not_push_before_it_knows(tmp_path: Path) -> None:
+    """Its renewal has not looked since; the entry before the write is waited for and finds it out."""
+    memory, registry = Memory(), Registry()
+    ledger, other = (Ledger(BlobStore(in_memory(memory))) for _ in range(2))
+    with contextlib.ExitStack() as stack:
+
+        def taken_over(**_: Any) -> None:
+            store = BlobStore(in_memory(memory))
+            lease, version = store.document("dev.lease")
+            store.replace("dev.lease", json.dumps({**json.loads(lease), "holder": None}).encode(), version)
+            stack.enter_context(other.hold("dev", "run 2"))
+
+        registry.build = taken_over  # type: ignore[method-assign]
+        run = building("dev", registry, tmp_path, ledger)
+        with ledger.hold("dev", "run 1"), pytest.raises(Refused, match=r"^run 1 no longer holds dev\.lease"):
             run.apply("web-image")
     assert registry.pushed == []
