@@ -33,9 +33,10 @@ def release(
 
 
 def _named(ledger: Ledger, place: Environment, wanted: str, proofs: list[Proof]) -> Release:
+    """The named release as it was proven in the environment before, the last time: that is what travels on."""
     found = history.named(ledger, wanted)
-    if any(proof.release.id == found.id for proof in proofs):
-        return found
+    if there := next((proof.release for proof in proofs if proof.release.id == found.id), None):
+        return there
     where = sorted({proof.environment for proof in history.proofs(ledger) if proof.release.id == found.id})
     raise Refused(
         f"Release {found.id} was proven in {', '.join(where)} and never in {place.follows}, which {place.name} "

@@ -88,17 +88,20 @@ def runs(ledger: Ledger, environment: str) -> list[Run]:
 
 
 def proofs(ledger: Ledger) -> list[Proof]:
-    """Every proof of a release in any environment, newest first."""
-    found = []
+    """Every proof of a release in any environment, newest first.
+
+    Those of one environment come in the order in which they were recorded, whatever clock their machines had.
+    """
+    found: list[tuple[str, Proof]] = []
     for environment in ledger.environments():
         entries = ledger.after(0, environment)
         by = {entry.run: str(entry.body.get("by", "")) for entry in entries if entry.event is Event.STARTED}
-        found += [
-            Proof(from_json(entry.body["release"]), environment, entry.at, entry.run, by.get(entry.run, ""))
-            for entry in entries
-            if entry.event is Event.PROVEN
-        ]
-    return sorted(found, key=lambda proof: proof.at)[::-1]
+        latest = ""
+        for entry in (each for each in entries if each.event is Event.PROVEN):
+            latest = max(latest, entry.at)
+            release = from_json(entry.body["release"])
+            found.append((latest, Proof(release, environment, entry.at, entry.run, by.get(entry.run, ""))))
+    return [proof for _, proof in sorted(found, key=lambda each: each[0])[::-1]]
 
 
 def named(ledger: Ledger, name: str) -> Release:

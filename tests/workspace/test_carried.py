@@ -1,10 +1,11 @@
 """Which release an environment carries, and which it refuses before anything is touched."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from workspace import carried
+from workspace import carried, history
 from workspace.environment import Environment
 from workspace.errors import Refused
 from workspace.ledger import Ledger
@@ -32,6 +33,27 @@ def test_the_last_proven_before_is_carried(ledger: Ledger) -> None:
 def test_one_can_be_asked_for_by_its_id_or_the_beginning_of_it(ledger: Ledger) -> None:
     assert carried.release(ledger, STAGING, OLD.id) == OLD
     assert carried.release(ledger, STAGING, OLD.id[:6]) == OLD
+
+
+def test_the_last_proven_is_the_one_recorded_last_though_a_clock_was_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path)
+    for clock, release in (("13:00", OLD), ("12:05", NEW)):
+        monkeypatch.setattr("workspace.ledger._now", lambda clock=clock: f"2026-11-29T{clock}:00.000000+00:00")
+        ledger.prove("r", "dev", release)
+    assert carried.release(ledger, STAGING) == NEW
+    assert [proof.release for proof in history.proofs(ledger)] == [NEW, OLD]
+
+
+def test_one_that_was_proven_again_is_carried_as_it_was_proven_last(tmp_path: Path) -> None:
+    """Its content is the same; what its template is compiled to is not, with another compiler."""
+    ledger, again = Ledger(tmp_path), replace(OLD, nodes={"app-base": "compiled anew"})
+    for release in (OLD, again):
+        ledger.prove("r", "dev", release)
+    assert again.id == OLD.id
+    for wanted in ("", OLD.id, "dev"):
+        assert carried.release(ledger, STAGING, wanted) == again
 
 
 def test_where_releases_are_built_none_is_carried_and_none_can_be_asked_for(ledger: Ledger) -> None:
