@@ -195,6 +195,7 @@ class Execution:
                 self.say_of_releases()
                 self.ledger.write(self.run, self.place, Event.INTENT, name, changes=preview.changes)
                 self._meant.add(name)
+                self._sharing.check(shared)
             applied = module.apply(work, preview, self.outside)
         result = module.verify(work, applied, self.outside)
         if name in self._meant or self._ways[name] is Way.ADOPTED:
@@ -289,6 +290,7 @@ class Execution:
                 # Not as other progress lines, which may be written later: it is what a stale writer is refused at.
                 told = (Event.PROGRESS, node.id, {"line": f"writes to {', '.join(node.shares)}"})
                 self.ledger.write_all(self.run, self.place, [told])
+                self._sharing.check(node.shares)
             yield
 
     def _judged(self, name: str, lock: HeldLock) -> LockVerdict:

@@ -62,11 +62,38 @@ class Held:
     before: Ended
     lost: threading.Event = field(default_factory=threading.Event)
     known: "_Known | None" = field(default=None, repr=False, compare=False)
+    sure: "_Sure | None" = field(default=None, repr=False, compare=False)
 
     def check(self) -> None:
-        """Refused once somebody else holds it; what was to be written now must not be."""
+        """Refused once somebody else holds it; what was to be written now must not be.
+
+        Where the last beats failed to come, because the store hangs or we slept, the store is asked: whoever waits may
+        have been there before anybody told us. Unsettled when it does not answer.
+        """
+        if not self.lost.is_set() and self.sure is not None and not self.sure.is_ours():
+            self.lost.set()
         if self.lost.is_set():
             raise Refused(stale(self.name, self.owner))
+
+
+class _Sure:
+    """Until when a lease is certainly ours: two beats of three after the last that the store took."""
+
+    def __init__(self, beat: Callable[[], bool], seconds: float, took: float) -> None:
+        self._beat, self._seconds, self._last = beat, seconds * 2 / _BEATS, took
+
+    def renew(self) -> bool:
+        """Beat once; False when the lease is somebody else's."""
+        began = _clock()
+        is_ours = self._beat()
+        if is_ours:
+            # Not when the store answered: those who wait may have seen the beat long before.
+            self._last = max(self._last, began)
+        return is_ours
+
+    def is_ours(self) -> bool:
+        """Whether it is ours still, from what we know, or from the store where that is too long ago."""
+        return _clock() - self._last <= self._seconds or self.renew()
 
 
 def stale(name: str, owner: str) -> str:
@@ -92,8 +119,10 @@ def held(
     A holder whose process is gone from this machine is not waited for. Broken when `halt` is set before it is ours: we
     leave the line then.
     """
-    taken = _Line(store, name, owner, seconds).wait(say, halt or threading.Event())
-    renewing = _Renewal(store, taken, seconds)
+    line = _Line(store, name, owner, seconds)
+    taken = line.wait(say, halt or threading.Event())
+    taken.sure = _Sure(lambda: _beaten(store, taken), seconds, line.took)
+    renewing = _Renewal(taken, taken.sure, seconds)
     try:
         yield taken
     finally:
@@ -152,6 +181,7 @@ class _Line:
         self._me = {"id": uuid.uuid4().hex, "owner": owner, "beat": 0, **_process(), "since": _now()}
         self._seen: dict[str, tuple[int, float]] = {}
         self._stood = float("-inf")
+        self.took = float("-inf")
         self._told = ""
         self._tried = Ended()
 
@@ -205,7 +235,7 @@ class _Line:
         token = int(lease.get("token", 0)) + 1
         line = [each for each in self._living(lease) if each["id"] != self._me["id"]]
         me = {**self._me, "since": _now()}
-        self._tried = before
+        self._tried, self.took = before, _clock()
         ours = {"token": token, "seconds": self._seconds, "holder": me, "line": line}
         version = _write(self._store, self._name, ours, version)
         return Held(self._name, self._owner, token, before, known=_Known(ours, version))
@@ -249,8 +279,8 @@ class _Line:
 class _Renewal:
     """A thread that beats for a holder until it is told to end."""
 
-    def __init__(self, store: Store, taken: Held, seconds: float) -> None:
-        self._store, self._taken, self._seconds = store, taken, seconds
+    def __init__(self, taken: Held, sure: _Sure, seconds: float) -> None:
+        self._taken, self._sure, self._seconds = taken, sure, seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"lease {taken.name}", daemon=True)
         self._thread.start()
@@ -263,7 +293,7 @@ class _Renewal:
         last = time.monotonic()
         while not self._ended.wait(self._seconds / _BEATS):
             try:
-                if not _beaten(self._store, self._taken):
+                if not self._sure.renew():
                     self._taken.lost.set()
                     return
                 last = time.monotonic()
@@ -371,6 +401,11 @@ def began(process: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _clock() -> float:
+    """Seconds that count while the machine sleeps, too, as they do for those who wait on others."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _now() -> str:

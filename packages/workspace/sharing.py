@@ -32,6 +32,11 @@ class Sharing:
                 stack.enter_context(self._one(name, say))
             yield
 
+    def check(self, names: Iterable[str]) -> None:
+        """Refused when one of those we hold was lost meanwhile; for just before a write."""
+        for name in sorted(names):
+            self._open[name][1].check()
+
     @contextlib.contextmanager
     def _one(self, name: str, say: Callable[[str], None]) -> Iterator[None]:
         with self._locks[name]:

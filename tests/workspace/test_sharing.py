@@ -23,6 +23,7 @@ from workspace.node import Kind, Node, Stage
 from workspace.plan import draw
 from workspace.scheduler import Patience
 from workspace.sharing import Sharing
+from workspace.store import Folder
 from workspace.work import Outcome, Preview, Result, Work, say_nothing
 
 
@@ -145,6 +146,44 @@ def test_a_writer_that_lost_the_zone_is_refused_before_its_next_write(tmp_path: 
         again = sharing.holding(("zone",), say_nothing)
         with pytest.raises(Refused, match=r"^dev \(run 1\) no longer holds zone\.shared\.lease"), again:
             raise AssertionError("it wrote")
+
+
+class Hanging(Folder):
+    """A store that does not answer those who renew a lease, for as long as it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.answers = threading.Event()
+        self.answers.set()
+
+    def replace(self, name: str, data: bytes, version: str) -> str:
+        if threading.current_thread().name.startswith("lease "):
+            self.answers.wait(20)
+        return super().replace(name, data, version)
+
+
+def test_a_writer_whose_renewal_hangs_is_refused_once_another_one_has_the_zone(tmp_path: Path) -> None:
+    store = Hanging(tmp_path)
+    hung, other = (Sharing(Ledger(each, lease_seconds=0.3), "a run") for each in (store, Folder(tmp_path)))
+    with hung.holding(("zone",), say_nothing):
+        store.answers.clear()
+        with other.holding(("zone",), say_nothing):
+            again = hung.holding(("zone",), say_nothing)
+            with pytest.raises(Refused, match=r"no longer holds zone\.shared\.lease"), again:
+                raise AssertionError("it wrote beside the other")
+            with pytest.raises(Refused, match=r"no longer holds zone\.shared\.lease"):
+                hung.check(("zone",))
+        store.answers.set()
+
+
+def test_a_writer_whose_renewal_hangs_goes_on_where_nobody_came(tmp_path: Path) -> None:
+    store = Hanging(tmp_path)
+    hung = Sharing(Ledger(store, lease_seconds=0.3), "a run")
+    with hung.holding(("zone",), say_nothing):
+        store.answers.clear()
+        time.sleep(0.6)
+        hung.check(("zone",))
+        store.answers.set()
 
 
 def test_a_run_that_is_stopped_waits_for_the_zone_no_longer_and_writes_nothing(tmp_path: Path) -> None:
