@@ -278,9 +278,20 @@ class Execution:
         kept = self.definitions.root if self.definitions else None
         alone = functools.partial(self._alone, node, say)
         judge = functools.partial(self._judged, node.id)
-        environment = self.plan.environment
-        said = self._past.get(node.id, Past()).said
-        return Work(node, environment, settings, directory, self._sources, carried, say, kept, alone, judge, said)
+        return Work(
+            node,
+            self.plan.environment,
+            settings,
+            directory,
+            self._sources,
+            carried,
+            say,
+            kept,
+            alone,
+            judge,
+            said=self._past.get(node.id, Past()).said,
+            before=self._before.get(node.id, {}),
+        )
 
     @contextlib.contextmanager
     def _alone(self, node: Node, say: Callable[[str], None]) -> Iterator[None]:

@@ -126,7 +126,8 @@ class Work:
     is the root of the kept copy of its definitions. `say` takes one line of progress; it may be called from any thread.
     `said` are the lines that runs before this one said of the node since its last success.
     `alone` is for a kind with `HOLDS_ITSELF`: in its block, and there only, this run alone writes to what the node
-    shares; entering it is refused to a run that has lost its environment meanwhile.
+    shares; entering it is refused to a run that has lost its environment meanwhile. `before` is what the node gave when
+    it last succeeded, on whichever machine; empty when it never did.
     """
 
     node: Node
@@ -140,6 +141,7 @@ class Work:
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
     judge_lock: Callable[[HeldLock], LockVerdict] = leave_locks
     said: tuple[str, ...] = ()
+    before: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def definitions(self) -> Path:

@@ -1,6 +1,8 @@
 """The binding kind."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,3 +93,30 @@ def test_a_domain_that_is_not_ready_is_unsettled(tmp_path: Path) -> None:
 def test_a_setting_nobody_knows_is_refused(tmp_path: Path, settings: dict[str, str]) -> None:
     with pytest.raises(Refused):
         binding.preview(work(Kind.BINDING, tmp_path, group="g", name="api", host=HOST, **settings), Outside())
+
+
+class Proved:
+    """A site whose host is proved, so that Azure has forgotten its token."""
+
+    def domain(self, group: str, name: str, host: str) -> Domain:
+        return Domain(host, "Ready")
+
+    def claim(self, group: str, name: str, host: str) -> str:
+        return ""
+
+
+def test_a_token_that_another_machine_was_given_is_had_from_the_ledger(tmp_path: Path) -> None:
+    outside, node = SimpleNamespace(static_site=Proved()), a_binding(tmp_path, "site", claim=True)
+    again = replace(node, before={"host": HOST, "token": "proof"})
+
+    assert binding.preview(again, outside).is_empty
+    result = binding.apply(again, Preview(), outside)
+    assert (result.outcome, result.gives) == (Outcome.UNCHANGED, {"host": HOST, "token": "proof"})
+
+
+def test_a_token_that_nobody_kept_or_that_was_for_another_host_is_missing(tmp_path: Path) -> None:
+    outside, node = SimpleNamespace(static_site=Proved()), a_binding(tmp_path, "site", claim=True)
+    for before in ({}, {"host": "another.mystira.app", "token": "proof"}):
+        assert not binding.preview(replace(node, before=before), outside).is_empty
+        with pytest.raises(Refused, match="nobody kept its token"):
+            binding.apply(replace(node, before=before), Preview(), outside)

@@ -69,8 +69,11 @@ def _claim(work: Work, preview: Preview, outside: Any) -> Result:
 
 
 def _token(work: Work) -> str:
+    """The token as it was kept here, or as this node gave it last, on another machine."""
     file = work.directory / "token"
-    return file.read_text() if file.exists() else ""
+    if file.exists():
+        return file.read_text()
+    return str(work.before.get("token", "")) if work.before.get("host") == _host(work) else ""
 
 
 def _is_claim(work: Work) -> bool:
