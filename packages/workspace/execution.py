@@ -95,6 +95,7 @@ class Execution:
         self._ways: dict[str, Way] = {}
         self._meant: set[str] = set()
         self._doubted: set[str] = set()
+        self._unrecorded: dict[str, Result] = {}
         self._facts: dict[str, dict[str, Any]] = {}
 
     @property
@@ -154,10 +155,12 @@ class Execution:
 
         Where nothing differs and the inputs are those of the last success, reality is asked and nothing is applied.
         Raises Unsettled when it should be tried again, Refused or Broken when not; neither is recorded as an outcome
-        here, because the caller may still be patient: see `fail`.
+        here, because the caller may still be patient: see `fail`. Once only its record failed, that alone is tried.
         """
         node = self.plan.nodes[name]
         self._began.setdefault(name, time.monotonic())
+        if name in self._unrecorded:
+            return self._settle(name, self._unrecorded[name])
         try:
             work = self._work(node, self._given(), say)
             preview = self._still_expected(node, work) or self._preview(work)
@@ -167,6 +170,7 @@ class Execution:
             raise
         except Exception as error:
             raise self._surprise(node, error) from error
+        self._unrecorded[name] = result
         return self._settle(name, result)
 
     def _skipped(self, work: Work, preview: Preview) -> Result | None:
@@ -351,13 +355,15 @@ class Execution:
             self.expected.pop(name, None)
 
     def _settle(self, name: str, result: Result) -> Result:
-        with self._lock:
-            self.results[name] = result
+        """Record an outcome, and only then have it count: what needs the node does not start before."""
         seconds = round(time.monotonic() - self._began[name], 3) if name in self._began else 0.0
         facts = dict(self._facts.get(name, {}))
         if not result.outcome.is_success:
             facts = {key: value for key, value in facts.items() if key not in ("way", "relies_on")}
         self.ledger.outcome(self.run, self.place, name, result, seconds=seconds, **facts)
+        with self._lock:
+            self._unrecorded.pop(name, None)
+            self.results[name] = result
         return result
 
     def _surprise(self, node: Node, error: Exception) -> Broken:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from workspace import ending, scheduler
 from workspace.environment import Environment
-from workspace.errors import Broken, Overdue, Refused, Unsettled
+from workspace.errors import Broken, Overdue, Refused, Unsettled, WorkspaceError
 from workspace.execution import Execution
 from workspace.ledger import Event, Ledger
 from workspace.node import Kind, Node, Stage
 from workspace.plan import draw
 from workspace.scheduler import Patience
+from workspace.store import Folder
 from workspace.work import Certainty, Outcome, Preview, Result, Work
 
 _DEADLINE_SECONDS = 20
@@ -69,10 +70,10 @@ def node(name: str, *needs: str, **settings: Any) -> Node:
     return Node(name, Kind.PAUSE, Stage.IMAGES, needs=frozenset(needs), settings=settings)
 
 
-def execution(nodes: Sequence[Node], kind: Scripted, folder: Path) -> Execution:
+def execution(nodes: Sequence[Node], kind: Scripted, folder: Path, ledger: Ledger | None = None) -> Execution:
     kinds: Mapping[Kind, Any] = {Kind.PAUSE: kind}
-    plan = draw(Environment("dev"), nodes, world={})
-    return Execution(plan, run="r", outside=None, ledger=Ledger(folder), kinds=kinds, sources=folder, state=folder)
+    plan, where = draw(Environment("dev"), nodes, world={}), ledger or Ledger(folder)
+    return Execution(plan, run="r", outside=None, ledger=where, kinds=kinds, sources=folder, state=folder)
 
 
 def settled(nodes: Sequence[Node], folder: Path, patience: Patience = AT_ONCE) -> tuple[Execution, Scripted]:
@@ -191,3 +192,36 @@ def test_a_release_is_proven_only_by_a_run_that_verified(tmp_path: Path) -> None
     run, _ = settled([node("a")], tmp_path)
     assert ending.conclude(run).success
     assert run.ledger.proven("dev") is None, "the plan had no stage of verification"
+
+
+class Away(Folder):
+    """A store that is slow to say, some times, that it cannot take the outcome of `db`."""
+
+    def __init__(self, folder: Path, error: WorkspaceError, times: int) -> None:
+        super().__init__(folder)
+        self._error, self._times = error, times
+
+    def append(self, record: str, data: bytes, at: int) -> None:
+        if b'"db","outcome"' in data and self._times:
+            self._times -= 1
+            # Long enough for the scheduler to look which nodes may start.
+            time.sleep(2 * scheduler._LOOK_SECONDS)
+            raise self._error
+        super().append(record, data, at)
+
+
+def test_where_only_the_record_of_a_step_failed_the_step_is_not_taken_again(tmp_path: Path) -> None:
+    kind, ledger = Scripted(), Ledger(Away(tmp_path, Unsettled("the store is away"), times=1))
+    run = execution([node("db"), node("web", "db")], kind, tmp_path, ledger)
+    scheduler.settle(run, AT_ONCE)
+    assert kind.applied == ["db", "web"]
+    assert outcomes(run) == {"db": "changed", "web": "changed"}
+    assert [each.event for each in ledger.after(0, "dev") if each.node == "db"].count(Event.INTENT) == 1
+
+
+def test_nothing_that_needs_a_node_starts_before_its_outcome_is_recorded(tmp_path: Path) -> None:
+    kind, ledger = Scripted(), Ledger(Away(tmp_path, Broken("the disk is full"), times=9))
+    run = execution([node("db"), node("web", "db")], kind, tmp_path, ledger)
+    with pytest.raises(Broken, match="the disk is full"):
+        scheduler.settle(run, AT_ONCE)
+    assert kind.applied == ["db"]
