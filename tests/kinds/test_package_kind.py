@@ -4,10 +4,13 @@ import os
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import workspace.rehearsal
-from workspace.clients.packages import PackageFolder
+from workspace.clients.packages import PackageFolder, SharedPackages
+from workspace.contents import Contents
 from workspace.environment import Environment
 from workspace.errors import Broken, Refused
 from workspace.kinds import package
@@ -126,3 +129,37 @@ def test_a_rehearsal_has_something_to_package(tmp_path: Path, outside: Outside, 
         outside.packages.path(run(for_source(tmp_path, str(SAMPLES / name)), outside).content)
     ) as zip_:
         assert {"index.html", "health"} <= set(zip_.namelist())
+
+
+class Team:
+    """What a team shares, in memory; somebody may have emptied it."""
+
+    place = "the store"
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def has(self, name: str) -> bool:
+        return name in self.files
+
+    def put(self, name: str, file: Path) -> bool:
+        is_new = name not in self.files
+        self.files.setdefault(name, file.read_bytes())
+        return is_new
+
+    def fetch(self, name: str, into: Path) -> bool:
+        into.write_bytes(self.files.get(name, b""))
+        return name in self.files
+
+
+def test_a_carried_package_that_only_this_machine_has_is_given_back_to_the_team(work: Work, tmp_path: Path) -> None:
+    team = Team()
+    outside: Any = SimpleNamespace(packages=SharedPackages(cast("Contents", team), PackageFolder(tmp_path / "here")))
+    built = run(work, outside)
+    kept = dict(team.files)
+    team.files.clear()
+
+    elsewhere = replace(work, directory=tmp_path / "staging", carried=built.content)
+    assert run(elsewhere, outside).outcome is Outcome.CHANGED
+    assert team.files == kept
+    assert run(elsewhere, outside).outcome is Outcome.UNCHANGED

@@ -44,8 +44,10 @@ def apply(work: Work, preview: Preview, outside: Outside, /) -> Result:
     if outside.packages.exists(sha256):
         detail = "was carried" if work.carried else "was stored before"
         return _result(work, sha256, Outcome.UNCHANGED, detail)
-    outside.packages.put(_file(work))
-    size = _file(work).stat().st_size
+    # One that is carried was found here, whole, and everybody else lost it: they get it back.
+    file = outside.packages.path(sha256) if work.carried else _file(work)
+    outside.packages.put(file)
+    size = file.stat().st_size
     return _result(work, sha256, Outcome.CHANGED, f"was stored ({size / 1024:.0f} KiB)")
 
 
