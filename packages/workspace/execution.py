@@ -164,7 +164,7 @@ class Execution:
         try:
             work = self._work(node, self._given(), say)
             preview = self._still_expected(node, work) or self._preview(work)
-            result = self._skipped(work, preview) or self._applied(work, preview)
+            result = self._skipped(work, preview) or self._applied(work, self._confirmed(work, preview))
         except WorkspaceError:
             self._forget(name)
             raise
@@ -188,6 +188,16 @@ class Execution:
             self._doubted.add(name)
             self._way(work, preview)
             return None
+
+    def _confirmed(self, work: Work, preview: Preview) -> Preview:
+        """The preview, made again where it found nothing to do: it may be old, and what somebody changed since is
+        announced before it is written, and written alone, like everything else.
+        """
+        if not preview.is_empty:
+            return preview
+        again = self._preview(work)
+        self._way(work, again)
+        return again
 
     def _applied(self, work: Work, preview: Preview) -> Result:
         """Make it so, and ask reality what came of it."""

@@ -252,6 +252,25 @@ def test_a_probe_that_disagrees_is_not_skipped(tmp_path: Path) -> None:
     assert said == ["is not as entry 1 left it: it serves something else"]
 
 
+@pytest.mark.parametrize("content", ["as before", "another"])
+def test_what_somebody_changes_after_the_preview_found_nothing_is_announced_before_it_is_written(
+    tmp_path: Path, content: str
+) -> None:
+    kind = Things({})
+    kind.content = "as before"
+    execution([thing("a", 1)], kind, tmp_path).apply("a")
+    kind.content = content
+    run = execution([thing("a", 1)], kind, tmp_path)
+    assert run.expect("a").is_empty
+    kind.things["a"], kind.refusals, before = 2, [Broken("a is not 1")], run.ledger.last_number("dev")
+    if content == "another":
+        kind.refusals.clear()
+    assert run.apply("a").outcome is Outcome.CHANGED
+    assert kind.things == {"a": 1}
+    told = [entry.event for entry in run.ledger.after(before, "dev")]
+    assert told == [Event.INTENT, Event.EFFECT, Event.OUTCOME]
+
+
 def test_what_was_waited_for_in_vain_is_not_waited_for_twice(tmp_path: Path) -> None:
     kind = Things({"a": 1})
     again(tmp_path, kind)
