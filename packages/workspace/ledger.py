@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,6 +28,7 @@ _ENDING = ".jsonl"
 _DIGITS = 64
 _TRIES = 20
 _GATHERED_SECONDS = 1.0
+_LINE_SECONDS = 0.02
 
 
 class Event(StrEnum):
@@ -158,8 +160,9 @@ class Ledger:
         """
         name, journal = f"{environment}.lease", self._journal(environment)
         with lease.held(self._store, name, owner, say, seconds=self._seconds, halt=halt) as taken:
-            journal.take(taken)
             try:
+                if aside := journal.take(taken):
+                    say(f"the last line in the ledger of {environment} was torn by a crash, and is kept in {aside}")
                 yield
             finally:
                 journal.leave()
@@ -180,7 +183,7 @@ class Ledger:
     def check(self, environment: str) -> int:
         """Read an environment's entries again from the first on and check every byte; how many there are.
 
-        Broken with the number of the first entry that is not what it was.
+        Broken with the number of the first entry that is not what it was, or after which there is no whole one.
         """
         return self._journal(environment).check()
 
@@ -255,7 +258,17 @@ class _Journal:
         """Read everything again from its beginning and check each byte of it; how many entries there are."""
         with self._lock:
             fresh = _Journal(self._store, self._environment)
-            return len(fresh.entries())
+            for _ in range(_TRIES):
+                count = len(fresh.entries())
+                if not fresh._torn:
+                    return count
+                # Somebody may be writing that line at this moment.
+                time.sleep(_LINE_SECONDS)
+        raise Broken(
+            f"The ledger {self._record} in {self._store.place} ends in the middle of a line after entry {count}: a "
+            f"crash tore it, or somebody added to it. The {count} entries are as they were written; the next run in "
+            f"{self._environment} sets the rest aside and says where."
+        )
 
     def entries(self, after: int = 0) -> list[Entry]:
         """What was recorded after that number, up to now."""
@@ -349,8 +362,8 @@ class _Journal:
             row.entry = line.entry
         self._store.note(self._head, f"{lines[-1].entry.number} {lines[-1].digest}\n".encode())
 
-    def take(self, taken: lease.Held) -> None:
-        """Become the writer; everybody who held it before is refused from now on."""
+    def take(self, taken: lease.Held) -> str:
+        """Become the writer; everybody who held it before is refused from now on. Where a torn line is kept, if any."""
         with self._lock:
             self._held = taken
             self._read_on()
@@ -362,6 +375,7 @@ class _Journal:
                 self._torn = False
             self._token = max(self._token, taken.token)
             self.append("", [(Event.HELD, "", body)])
+        return str(body.get("set_aside", ""))
 
     def leave(self) -> None:
         """Be a writer no longer; what waits is written before."""

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workspace.errors import Broken, Refused
+from workspace.errors import Broken, Refused, Unsettled
 from workspace.ledger import Entry, Event, Ledger
 from workspace.release import Release
-from workspace.store import Store
+from workspace.store import Folder, Store
 from workspace.work import Outcome, Result
 
 
@@ -141,14 +141,41 @@ def test_a_line_that_a_crash_tore_is_no_entry_and_is_set_aside_by_the_next_write
     torn = file.read_bytes().splitlines()[-1][:kept]
     with file.open("ab") as opened:
         opened.write(torn)
-    ledger = Ledger(tmp_path)
+    ledger, said = Ledger(tmp_path), list[str]()
     assert ledger.after(0) == entries
-    with ledger.hold("dev", "the next"):
+    with pytest.raises(Broken, match=r"^The ledger dev\.jsonl in .* ends in the middle of a line after entry 4: "):
+        ledger.check("dev")
+    with ledger.hold("dev", "the next", said.append):
+        assert [f"was torn by a crash, and is kept in {tmp_path}" in each for each in said] == [True]
         aside = Path(ledger.after(4, "dev")[0].body["set_aside"])
         ledger.write("2", "dev", Event.STARTED)
     assert aside.read_bytes() == torn
     assert aside.stat().st_mode & 0o077 == 0
     assert [entry.event for entry in Ledger(tmp_path).after(4, "dev")] == [Event.HELD, Event.STARTED]
+
+
+class Away(Folder):
+    """A store that takes no entry while it is away."""
+
+    is_away = False
+
+    def append(self, record: str, data: bytes, at: int) -> None:
+        if self.is_away:
+            raise Unsettled("the store is away")
+        super().append(record, data, at)
+
+
+def test_who_could_not_record_that_it_holds_an_environment_does_not_hold_it(tmp_path: Path) -> None:
+    with Ledger(tmp_path).hold("dev", "the one before"):
+        pass
+    store = Away(tmp_path)
+    ledger, store.is_away = Ledger(store), True
+    with pytest.raises(Unsettled), ledger.hold("dev", "we"):
+        raise AssertionError("it began")
+    store.is_away = False
+    assert not ledger.holds("dev")
+    with pytest.raises(Refused, match="who does not hold it"):
+        ledger.write("2", "dev", Event.STARTED)
 
 
 def test_a_crash_between_an_entry_and_the_head_loses_nothing(tmp_path: Path) -> None:
