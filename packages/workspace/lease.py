@@ -127,7 +127,9 @@ def held(
         yield taken
     finally:
         renewing.end()
-        _let_go(store, taken)
+        # What was done was done, and a lease that cannot be let go ends by itself.
+        with contextlib.suppress(WorkspaceError):
+            _let_go(store, taken)
 
 
 @dataclass(frozen=True)

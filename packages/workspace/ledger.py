@@ -13,13 +13,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from workspace import lease
-from workspace.errors import Broken, Refused
+from workspace.errors import Broken, Refused, Unsettled
 from workspace.release import Release, from_json
 from workspace.store import Conflict, Folder, Store
 from workspace.work import Outcome, Result, say_nothing
@@ -215,13 +215,17 @@ def _shared(name: str) -> str:
 
 @dataclass
 class _Row:
-    """An entry that waits to be written; once it is settled it has its `entry`, or `error` says why it has not."""
+    """An entry that waits to be written; once it is settled it has its `entry`, or `error` says why it has not.
+
+    Nobody waits for one that `may_wait`.
+    """
 
     at: str
     run: str
     event: Event
     node: str
     body: Mapping[str, Any]
+    may_wait: bool = False
     entry: Entry | None = None
     is_settled: bool = False
     error: BaseException | None = None
@@ -288,9 +292,9 @@ class _Journal:
         later, in their order: with the next entry at the latest, before that one; they are not returned, unless the
         caller `waits` for them. What threads want to write at the same time is written at once.
         """
-        rows = [_Row(_now(), run, event, node, body) for event, node, body in what]
-        is_later = self._store.is_far and self.is_held and all(row.event in _MAY_WAIT for row in rows)
+        is_later = self._store.is_far and self.is_held and all(event in _MAY_WAIT for event, _, _ in what)
         may_wait = is_later and not waits
+        rows = [_Row(_now(), run, event, node, body, may_wait) for event, node, body in what]
         with self._waiting:
             self._rows += rows
             if may_wait:
@@ -326,6 +330,10 @@ class _Journal:
         except BaseException as error:
             for each in rows:
                 each.error = error
+            if isinstance(error, Unsettled):
+                # What nobody waits for would be lost unseen; it comes before the entry after it.
+                with self._waiting:
+                    self._rows = [replace(each, error=None) for each in rows if each.may_wait] + self._rows
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -338,9 +346,8 @@ class _Journal:
             # Nothing need be read first: whatever was added since is a conflict here.
             if tried or not self._begun:
                 self._read_on()
-            if tried and self._is_entry(str(tried[-1].entry.number), tried[-1].digest):
-                # It was written, and only the answer was lost.
-                self._settle(rows, tried)
+            rows = self._unwritten(rows, tried)
+            if not rows:
                 return
             self._check_holder()
             lines = self._lines(rows)
@@ -356,6 +363,13 @@ class _Journal:
         raise Broken(
             f"The ledger of {self._environment} in {self._store.place} grows while nobody but us may write it."
         )
+
+    def _unwritten(self, rows: Sequence["_Row"], tried: Sequence["_Line"]) -> Sequence["_Row"]:
+        """Those rows that are still to be written: of some only the answer was lost, now or when they came before."""
+        count = sum(self._is_entry(str(each.entry.number), each.digest) for each in tried)
+        if count:
+            self._settle(rows[:count], tried[:count])
+        return rows[count:]
 
     def _settle(self, rows: Sequence["_Row"], lines: Sequence["_Line"]) -> None:
         for row, line in zip(rows, lines, strict=True):
@@ -382,6 +396,8 @@ class _Journal:
         with self._lock:
             self._write_rows()
             self._held = None
+            with self._waiting:
+                self._rows = [each for each in self._rows if not each.may_wait]
 
     @property
     def is_held(self) -> bool:

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from blobs import Memory, in_memory
+from blobs import Memory, Trouble, always, in_memory, is_append
 from workspace import lease
 from workspace.clients.blobs import BlobStore
-from workspace.errors import Refused
+from workspace.errors import Refused, Unsettled
 from workspace.ledger import Event, Ledger
 from workspace.work import Outcome, Result
 
@@ -59,6 +59,25 @@ def test_an_effect_travels_with_the_outcome_after_it(ledger: Ledger, memory: Mem
         assert journeys(memory) == [APPENDED, APPENDED]
     told = [(entry.event, entry.number) for entry in Ledger(BlobStore(in_memory(memory))).after(1, "dev")]
     assert told == [(Event.INTENT, 2), (Event.PROGRESS, 3), (Event.EFFECT, 4), (Event.OUTCOME, 5)]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_an_effect_is_not_lost_with_an_outcome_that_could_not_be_written(memory: Memory, is_lost: bool) -> None:
+    """Nobody waits for the effect, so nobody would miss it; and where only the answer was lost it is there once."""
+    trouble = Trouble()
+    ledger = Ledger(BlobStore(in_memory(memory, trouble)))
+    with ledger.hold("dev", "us"):
+        ledger.write("1", "dev", Event.INTENT, "db", changes=["make it"])
+        if is_lost:
+            trouble.lose_answers(is_append)
+        trouble.refuse(always, 503, "ServerBusy", times=99)
+        ledger.write("1", "dev", Event.EFFECT, "db", content="x")
+        with pytest.raises(Unsettled):
+            ledger.outcome("1", "dev", "db", Result(Outcome.CHANGED))
+        trouble.stop()
+        ledger.outcome("1", "dev", "db", Result(Outcome.CHANGED))
+    told = [entry.event for entry in Ledger(BlobStore(in_memory(memory))).after(1, "dev")]
+    assert told == [Event.INTENT, Event.EFFECT, *[Event.OUTCOME] * (1 + is_lost)]
 
 
 def test_several_entries_are_one_journey_and_come_back_with_their_numbers(ledger: Ledger, memory: Memory) -> None:

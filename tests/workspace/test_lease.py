@@ -16,7 +16,7 @@ import pytest
 from blobs import Memory, in_memory
 from workspace import lease
 from workspace.clients.blobs import BlobStore
-from workspace.errors import Broken, Refused
+from workspace.errors import Broken, Refused, Unsettled
 from workspace.lease import Ended, Held
 from workspace.store import Folder, Store
 
@@ -174,6 +174,23 @@ def test_a_holder_that_lost_it_does_not_take_it_from_the_next(store: Store) -> N
             held.check()
     assert json.loads(store.document("zone")[0])["holder"]["owner"] == "b"
     assert lease.holder(store, "zone").startswith("b (process ")
+
+
+def test_a_lease_that_cannot_be_let_go_ends_by_itself_and_spoils_nothing(folder: Folder, tmp_path: Path) -> None:
+    class Away(Folder):
+        is_away = False
+
+        def replace(self, name: str, data: bytes, version: str) -> str:
+            if self.is_away:
+                raise Unsettled("the store is away")
+            return super().replace(name, data, version)
+
+    store, done = Away(tmp_path), []
+    with lease.held(store, "zone", "a", seconds=SHORT):
+        done.append("what it held it for")
+        store.is_away = True
+    assert done
+    assert taken(folder, "b").before == Ended("expired", "a")
 
 
 def test_a_damaged_lease_lets_nobody_in(store: Store) -> None:
