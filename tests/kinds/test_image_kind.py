@@ -88,7 +88,8 @@ def test_an_image_is_built_pushed_and_named_by_digest(work: Work, outside: Outsi
     digest = outside.registry.digest("chain", "dev")
     assert result.outcome is Outcome.CHANGED
     assert result.content == digest
-    assert result.gives == {"repository": "chain", "digest": digest, "reference": f"{HOST}/chain@{digest}"}
+    named = {"repository": "chain", "digest": digest, "reference": f"{HOST}/chain@{digest}"}
+    assert result.gives == {**named, "inputs": image.preview(work, outside).plan}
     assert "rehearsal" in result.detail
 
 
@@ -106,6 +107,22 @@ def test_an_image_of_the_same_inputs_is_not_built_again(work: Work, outside: Out
     second = run(replace(work, say=said.append), outside)
     assert (second.outcome, second.content, said) == (Outcome.UNCHANGED, first.content, [])
     assert second.gives == first.gives
+
+
+def test_what_was_built_last_is_known_by_its_digest_though_somebody_moved_its_tag(work: Work, outside: Outside) -> None:
+    built = run(work, outside)
+    (mark,) = (tag for tag in outside.registry.tags("chain") if tag != "dev")
+    page = work.sources / "web" / "index.html"
+    page.write_text("somebody else's")
+    other = run(work, outside)
+    outside.registry.carry(other.content, "chain", "chain", tag=mark)
+    page.write_text("hello")
+
+    again = run(replace(work, before=built.gives), outside)
+    assert again.content == built.content != other.content
+    assert outside.registry.digest("chain", "dev") == built.content
+    gone = {**built.gives, "digest": f"sha256:{'0' * 64}"}
+    assert run(replace(work, before=gone), outside).content == other.content, "nothing better is known then"
 
 
 def test_applying_the_same_preview_twice_is_harmless(work: Work, outside: Outside) -> None:

@@ -2,8 +2,9 @@
 
 What goes into an image has a content address, and the first twelve digits of it are the image's input tag (`dev-…`). An
 input tag that the registry knows needs no build, unless the settings ask for a `fresh` one: newer base images change no
-input of ours. Beside it, the environment's own tag (`dev`, `staging`) names what the environment has now; people read
-it, deployments use the digest.
+input of ours. What was built last is found by its digest, not by that tag, because anybody can move a tag. Beside it,
+the environment's own tag (`dev`, `staging`) names what the environment has now; people read it, deployments use the
+digest.
 """
 
 import re
@@ -64,12 +65,14 @@ def apply(work: Work, preview: Preview, outside: Outside, /) -> Result:
         raise Refused(f"the sources of {work.node.id} changed after the preview: preview again, then apply that")
     before = _built(work, outside, fingerprint)
     if before and not _is_fresh(work):
-        return _result(work, outside, before, "was built before", is_new=_put_tag(work, outside, before))
+        is_moved = _put_tag(work, outside, before)
+        return _result(work, outside, before, "was built before", is_new=is_moved, inputs=fingerprint)
     reference = _build(work, outside, fingerprint)
     with work.alone():
         digest = _push(work, outside, reference, fingerprint)
         is_new = _put_tag(work, outside, digest) or digest != before
-    return _result(work, outside, digest, f"was built by {outside.engine.describe()}", is_new=is_new)
+    detail = f"was built by {outside.engine.describe()}"
+    return _result(work, outside, digest, detail, is_new=is_new, inputs=fingerprint)
 
 
 def reads(work: Work, preview: Preview, outside: Outside, /) -> Mapping[str, str]:
@@ -149,19 +152,26 @@ def _put_tag(work: Work, outside: Outside, digest: str) -> bool:
     return True
 
 
-def _result(work: Work, outside: Outside, digest: str, detail: str, *, is_new: bool) -> Result:
+def _result(work: Work, outside: Outside, digest: str, detail: str, *, is_new: bool, inputs: str = "") -> Result:
     repository = _repository(work)
     gives = {
         "repository": repository,
         "digest": digest,
         "reference": f"{_host(work, outside)}/{repository}@{digest}",
+        **({"inputs": inputs} if inputs else {}),
     }
     outcome = Outcome.CHANGED if is_new else Outcome.UNCHANGED
     return Result(outcome, f"{repository}@{digest[:19]} {detail}", gives, digest)
 
 
 def _built(work: Work, outside: Outside, fingerprint: str) -> str | None:
-    return outside.registry.digest(_repository(work), _input_tag(work, fingerprint))
+    """What is built of these inputs: as it was built last, if the registry holds it, else as the input tag says."""
+    repository, before = _repository(work), work.before
+    if (before.get("repository"), before.get("inputs")) == (repository, fingerprint):
+        digest = str(before["digest"])
+        if outside.registry.exists(repository, digest):
+            return digest
+    return outside.registry.digest(repository, _input_tag(work, fingerprint))
 
 
 def _is_fresh(work: Work) -> bool:
