@@ -37,6 +37,11 @@ def of(root: Path) -> Commit:
     return Commit(name, author, at, clean=_git(root, "status", "--porcelain") == "")
 
 
+def name(root: Path) -> str:
+    """The id of that commit alone; empty where there is none to be had."""
+    return _git(root, "rev-parse", "HEAD") or ""
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     command = ["git", "-C", str(root), *arguments]
     try:

@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from workspace import inputs, lease, orphans, past
+from workspace import commit, inputs, lease, orphans, past
 from workspace.definitions import Kept
-from workspace.errors import Broken, Overdue, Unsettled, WorkspaceError
+from workspace.errors import Broken, Overdue, Refused, Unsettled, WorkspaceError
 from workspace.ledger import Event, Ledger
 from workspace.node import TARGET, Kind, Node
 from workspace.past import Past
 from workspace.pins import Pins
-from workspace.plan import Plan
+from workspace.plan import CARRIED, Plan
 from workspace.sharing import Sharing
 from workspace.work import (
     Certainty,
@@ -196,6 +196,9 @@ class Execution:
         if not preview.is_empty:
             return preview
         again = self._preview(work)
+        if work.node.kind in CARRIED and again.plan != preview.plan:
+            # The sources changed, which the kind refuses by what was previewed first.
+            return preview
         self._way(work, again)
         return again
 
@@ -341,6 +344,7 @@ class Execution:
     def _preview(self, work: Work) -> Preview:
         try:
             preview = self._kinds[work.node.kind].preview(work, self.outside)
+            self._refuse_another_commit(work)
         except WorkspaceError:
             raise
         except Exception as error:
@@ -348,6 +352,17 @@ class Execution:
         with self._lock:
             self.expected[work.node.id] = Expected(preview, _inputs_of(work))
         return preview
+
+    def _refuse_another_commit(self, work: Work) -> None:
+        """What is built from the checkout is previewed at the commit that the release will name; what changes after
+        the preview its kind refuses.
+        """
+        began = self.definitions.commit.id if self.definitions else ""
+        if began and work.node.kind in CARRIED and not work.carried and (now := commit.name(self._sources)) != began:
+            raise Refused(
+                f"the checkout went from commit {began[:12]} to {now[:12] or 'none'} since this run began, and "
+                f"{work.node.id} would not be what its release says; run promote/{self.place} again"
+            )
 
     def _still_expected(self, node: Node, work: Work) -> Preview | None:
         expected = self.expected.get(node.id)

@@ -1,11 +1,18 @@
 """A sample of the randomised promotions, and that they would notice a product that resolves a tag again."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import randomised
 from randomised import CARRIED, WRONG, Case
+from small_world import DEV, World
 from workspace import equality, plan, presence
 from workspace.environment import Environment
+from workspace.execution import Execution
 from workspace.node import Node
+from workspace.preflight.baseline import Sifted
+from workspace.preflight.finding import Report
 from workspace.release import Release
 
 COUNT = 12
@@ -52,3 +59,33 @@ def test_a_product_that_does_not_look_before_it_writes_is_noticed(monkeypatch: p
     end = case.staging()
     case.world.close()
     assert end.startswith(WRONG)
+
+
+def test_a_checkout_that_moves_before_its_images_are_previewed_builds_no_release(tmp_path: Path) -> None:
+    """The release would name the commit at which its definitions were kept, and hold images of another."""
+    world = World(tmp_path)
+
+    def moves(execution: Execution, sources: Path) -> Sifted:
+        world.write("web", "web two")
+        world.commit()
+        return Sifted(Report())
+
+    ended = world.promote(DEV, look=moves)
+    assert not ended.success
+    assert "web-image failed: the checkout went from commit" in ended.sentence
+    assert world.content("dev")["images"] == {}
+    assert world.promote(DEV).success
+    world.close()
+
+
+def test_a_checkout_that_moves_after_its_images_were_previewed_does_no_harm(tmp_path: Path) -> None:
+    world = World(tmp_path)
+
+    def moves(*_: Any) -> list[str]:
+        world.write("notes", "two")
+        world.commit()
+        return ["192.0.2.1"]
+
+    world.outside.resolver.answers = moves
+    assert world.promote(DEV).success
+    world.close()
