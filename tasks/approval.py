@@ -1,10 +1,12 @@
 """Wait for a person where an environment asks for one."""
 
+from functools import partial
 from typing import Any
 
 from prefect import pause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
+from workspace import presence
 from workspace.errors import Refused
 from workspace.inputs import fingerprint
 from workspace.ledger import Event
@@ -24,7 +26,10 @@ class Approval(RunInput):
 
 
 async def asked(step: Step, previews: dict[str, Preview]) -> None:
-    """Return once a person approved exactly this plan, where the place asks for one; refused on another answer."""
+    """Return once a person approved exactly this plan, where the place asks for one; refused on another answer.
+
+    A person may take a day: what is carried is looked for again after that, before anything changes.
+    """
     place = step.execution.plan.environment
     if not place.needs_approval:
         return
@@ -43,3 +48,10 @@ async def asked(step: Step, previews: dict[str, Preview]) -> None:
     if answer.phrase != phrase:
         raise Refused(f"The plan {digest} for {place.name} was not approved: the phrase was not `{phrase}`.")
     execution.ledger.write(execution.run, place.name, Event.APPROVED, plan=digest, approver=answer.approver)
+    await step.threads.run(
+        presence.require, execution.plan, execution.outside, step.delays, partial(_say, step), execution.halt
+    )
+
+
+def _say(step: Step, line: str) -> None:
+    step.execution.ledger.write(step.execution.run, step.execution.place, Event.PROGRESS, line=line)

@@ -40,9 +40,10 @@ def require(
 
 
 def missing(plan: Plan, outside: Any) -> Iterator[str]:
-    """What is missing of what a plan carries, in words, part after part."""
+    """What is missing of what a plan carries, in words, part after part; of a part of a plan what its nodes carry."""
     for name, content in sorted(plan.carried.items()):
-        node = plan.nodes[name]
+        if (node := plan.nodes.get(name)) is None:
+            continue
         yield from _LACKING[node.kind](node.settings, content, outside)
 
 

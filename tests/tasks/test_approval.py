@@ -3,12 +3,17 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from made_up_steps import step
 from pydantic import ValidationError
+from workspace.environment import Environment
 from workspace.errors import Refused
+from workspace.node import Kind, Node, Stage
+from workspace.plan import draw
+from workspace.release import Release
 from workspace.work import Preview
 
 from tasks import approval
@@ -73,6 +78,26 @@ def test_another_plan_has_another_phrase(
 def test_another_phrase_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     with pytest.raises(Refused, match="was not approved: the phrase was not `DEPLOY TO DEV"):
         asked(tmp_path, PLAN, monkeypatch, answer)
+
+
+def test_what_went_while_a_person_thought_is_found_before_anything_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = f"web@sha256:{'1' * 64}"
+    node = Node("web-image", Kind.IMAGE, Stage.IMAGES, settings={"repository": "web"})
+    parts = {"web-image": gone.partition("@")[2]}
+    prod = Environment("prod", follows="staging", needs_approval=True)
+    made = step(tmp_path, {})
+    made.execution.plan = draw(prod, [node], {}, Release(parts, "d", "dev"))
+    registry = SimpleNamespace(host="the registry", lacking=lambda *_: (gone,))
+    made.execution.outside = SimpleNamespace(registry=registry)
+
+    async def pause(wait_for_input: Any, **_: Any) -> Any:
+        return approval.Approval(phrase=wait_for_input._description.split("`")[1], approver="a person")
+
+    monkeypatch.setattr(approval, "pause_flow_run", pause)
+    with pytest.raises(Refused, match=f"nothing was touched, because this is missing: {gone} in the registry"):
+        asyncio.run(approval.asked(made, PLAN))
 
 
 def test_an_answer_says_who_gave_it() -> None:
