@@ -27,7 +27,9 @@ def release(
     proofs = [proof for proof in history.proofs(ledger) if proof.environment == place.follows]
     chosen = _named(ledger, place, wanted, proofs) if wanted else (proofs[0].release if proofs else None)
     if chosen is not None:
-        held.refuse(ledger, place, chosen, named=bool(wanted))
+        # Whoever asks for what an environment proved last did not say that it is to be this one in spite of its hold.
+        is_named = bool(wanted) and wanted not in ledger.environments()
+        held.refuse(ledger, place, chosen, named=is_named)
         _check_soaked(place, chosen, proofs, now or datetime.datetime.now(datetime.UTC))
     return chosen
 

@@ -90,6 +90,13 @@ def test_what_is_held_is_refused_without_a_name_with_the_reason_and_what_to_do(l
         carried.release(ledger, STAGING)
 
 
+def test_to_ask_for_what_dev_proved_last_is_not_to_name_what_is_held(ledger: Ledger, tmp_path: Path) -> None:
+    promote(ledger, tmp_path, STAGING, A.id)
+    with pytest.raises(Refused, match=rf"^Release {B.id} is held"):
+        carried.release(ledger, STAGING, "dev")
+    assert carried.release(ledger, STAGING, B.id) == B
+
+
 @pytest.mark.parametrize("wanted", ["", B.id])
 @pytest.mark.parametrize("place", [PROD, AFTER_PROD])
 def test_environments_that_follow_refuse_it_named_or_not(
