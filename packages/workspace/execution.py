@@ -308,6 +308,7 @@ class Execution:
             judge,
             said=self._past.get(node.id, Past()).said,
             before=self._before.get(node.id, {}),
+            announce=functools.partial(self._announced, node.id),
         )
 
     @contextlib.contextmanager
@@ -320,6 +321,12 @@ class Execution:
                 self.ledger.write_all(self.run, self.place, [told])
                 self._sharing.check(node.shares)
             yield
+
+    def _announced(self, name: str, change: str) -> None:
+        """Record an intent that the preview did not tell of, unless this step has one."""
+        if name not in self._meant:
+            self.ledger.write(self.run, self.place, Event.INTENT, name, changes=[change])
+            self._meant.add(name)
 
     def _judged(self, name: str, lock: HeldLock) -> LockVerdict:
         """Whether a lock may be broken; when it may, the reason is in the ledger before that is done."""

@@ -127,7 +127,8 @@ class Work:
     `said` are the lines that runs before this one said of the node since its last success.
     `alone` is for a kind with `HOLDS_ITSELF`: in its block, and there only, this run alone writes to what the node
     shares; entering it is refused to a run that has lost its environment meanwhile. `before` is what the node gave when
-    it last succeeded, on whichever machine; empty when it never did.
+    it last succeeded, on whichever machine; empty when it never did. `announce` records an intent that no preview told
+    of, before it is done; like any entry it is refused to who lost the environment.
     """
 
     node: Node
@@ -142,6 +143,7 @@ class Work:
     judge_lock: Callable[[HeldLock], LockVerdict] = leave_locks
     said: tuple[str, ...] = ()
     before: Mapping[str, Any] = field(default_factory=dict)
+    announce: Callable[[str], None] = say_nothing
 
     @property
     def definitions(self) -> Path:

@@ -568,7 +568,9 @@ def test_a_stuck_pod_of_an_old_revision_is_deleted_so_that_the_new_one_can_start
 def test_pods_that_failed_before_are_deleted_so_that_new_ones_start_at_once(cluster: Cluster, api: Api) -> None:
     api.put("v1", "pods", pod("web-1", {}, **waiting("CrashLoopBackOff")))
     api.put("v1", "pods", pod("web-2", {}, phase="Running"))
-    assert cluster.revive([deployment(), config_map(a="1")]) == ["web-1"]
+    told: list[str] = []
+    assert cluster.revive([deployment(), config_map(a="1")], told.append, told.append) == ["web-1"]
+    assert [line.partition(" ")[0] for line in told] == ["start", "deleted"], "announced before it is done"
     assert [path.rpartition("/")[2] for path, _ in api.writes()] == ["web-1"]
 
 

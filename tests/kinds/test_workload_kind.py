@@ -60,7 +60,7 @@ class Cluster:
         self.waited = [each["kind"] for each in objects]
         return [{**each, "status": self._status} for each in objects]
 
-    def revive(self, objects: Any, say: Any) -> list[str]:
+    def revive(self, objects: Any, say: Any, announce: Any) -> list[str]:
         revived, self.failed = self.failed, []
         return revived
 

@@ -68,7 +68,7 @@ class Cluster:
                 self.pulled[container["name"]] = self._pull(container["image"])
         return [each["metadata"]["name"] for each in done]
 
-    def revive(self, objects: Any, say: Any) -> list[str]:
+    def revive(self, objects: Any, say: Any, announce: Any) -> list[str]:
         return []
 
     def wait_ready(self, objects: list[dict[str, Any]], deadline: float, say: Any) -> list[dict[str, Any]]:

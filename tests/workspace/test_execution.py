@@ -271,6 +271,27 @@ def test_what_somebody_changes_after_the_preview_found_nothing_is_announced_befo
     assert told == [Event.INTENT, Event.EFFECT, Event.OUTCOME]
 
 
+class Reviving(Things):
+    """A kind that does something more where its preview found nothing to do."""
+
+    def apply(self, work: Work, preview: Preview, outside: Any) -> Result:
+        work.announce("start 1 failed pods of a anew")
+        self.told = [entry.event for entry in Ledger(outside).after(0, "dev")]
+        work.announce("start 2 failed pods of b anew")
+        return Result(Outcome.CHANGED, "started 3 failed pods anew", {})
+
+
+def test_what_no_preview_told_of_is_an_intent_before_it_is_done(tmp_path: Path) -> None:
+    kind = Reviving({"a": 1})
+    run = execution([thing("a", 1)], kind, tmp_path)
+    run.outside = tmp_path
+    assert run.apply("a").outcome is Outcome.CHANGED
+    assert kind.told == [Event.INTENT]
+    told = run.ledger.after(0, "dev")
+    assert [entry.event for entry in told] == [Event.INTENT, Event.EFFECT, Event.OUTCOME]
+    assert told[0].body["changes"] == ["start 1 failed pods of a anew"]
+
+
 def test_what_was_waited_for_in_vain_is_not_waited_for_twice(tmp_path: Path) -> None:
     kind = Things({"a": 1})
     again(tmp_path, kind)

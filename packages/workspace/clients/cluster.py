@@ -244,15 +244,20 @@ class Cluster:
             [each for each in pods if _label(each, "controller-revision-hash") not in ("", wanted)]
         )
 
-    def revive(self, objects: Sequence[Mapping[str, Any]], say: Say = lambda _: None) -> list[str]:
+    def revive(
+        self, objects: Sequence[Mapping[str, Any]], say: Say = lambda _: None, announce: Say = lambda _: None
+    ) -> list[str]:
         """Delete the pods of these workloads that have failed already, so that new ones start at once; their names.
 
-        A pod that crashes is started ever more rarely, and a run that comes after the cause was removed would see only
-        the old failure.
+        Each workload of which pods are to go is announced before. A pod that crashes is started ever more rarely, and a
+        run that comes after the cause was removed would see only the old failure.
         """
         revived = []
         for thing in (each for each in objects if each["kind"] in _RUNS_PODS):
-            for name in self._delete_failed(self._pods(thing)):
+            failed = [each for each in self._pods(thing) if readiness.verdict(each).is_failed]
+            if failed:
+                announce(f"start {len(failed)} failed pods of {manifests.name_of(thing)} anew")
+            for name in self._delete_failed(failed):
                 say(f"deleted pod {name} of {manifests.name_of(thing)}, which had failed before")
                 revived.append(name)
         return revived

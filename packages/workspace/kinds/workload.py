@@ -37,7 +37,7 @@ def apply(work: Work, preview: Preview, outside: Any) -> Result:
         raise Refused(f"{work.settings['overlay']} renders something else than what was previewed; preview it again")
     cluster = _cluster(work, outside)
     done = [] if preview.plan and preview.is_empty else cluster.apply(objects, work.say)
-    revived = cluster.revive(objects, work.say)
+    revived = cluster.revive(objects, work.say, work.announce)
     outcome = Outcome.CHANGED if done or revived else Outcome.UNCHANGED
     return Result(outcome, _told(objects, done, revived), _gives(work, objects), _content(work, content))
 
