@@ -295,6 +295,7 @@ class Execution:
         kept = self.definitions.root if self.definitions else None
         alone = functools.partial(self._alone, node, say)
         judge = functools.partial(self._judged, node.id)
+        its = self._past.get(node.id, Past())
         return Work(
             node,
             self.plan.environment,
@@ -306,8 +307,9 @@ class Execution:
             kept,
             alone,
             judge,
-            said=self._past.get(node.id, Past()).said,
+            said=its.said,
             before=self._before.get(node.id, {}),
+            built=its.built,
             announce=functools.partial(self._announced, node.id),
         )
 

@@ -4,7 +4,8 @@ A node is skipped only where its inputs are those of its last success, nothing w
 says that it still matches. What is not known never counts as done.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workspace.ledger import Entry, Event, Ledger
@@ -16,7 +17,7 @@ class Past:
     """Entries about one node: its last success, what failed since, and an intent that has no outcome.
 
     `touched` is the number of the last entry by which it was, or may have been, changed; 0 for never. `said` are the
-    lines of progress since the last success.
+    lines of progress since the last success, `built` the contents that were ever built, by the digest of their inputs.
     """
 
     success: Entry | None = None
@@ -24,6 +25,7 @@ class Past:
     half_done: Entry | None = None
     touched: int = 0
     said: tuple[str, ...] = ()
+    built: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_settled(self) -> bool:
@@ -56,6 +58,7 @@ def of(ledger: Ledger, environment: str) -> dict[str, Past]:
     found: dict[str, Past] = {}
     started: dict[str, int] = {}
     said: dict[str, list[str]] = {}
+    built: dict[str, dict[str, str]] = {}
     for entry in ledger.after(0, environment):
         if entry.event is Event.STARTED:
             started[entry.run] = entry.number
@@ -63,9 +66,13 @@ def of(ledger: Ledger, environment: str) -> dict[str, Past]:
             found[entry.node] = _after(found.get(entry.node, Past()), entry, started.get(entry.run, 0))
             if entry.event is Event.OUTCOME and Outcome(entry.body["outcome"]).is_success:
                 said.pop(entry.node, None)
+                if made_of := entry.body["gives"].get("inputs"):
+                    built.setdefault(entry.node, {})[str(made_of)] = str(entry.body["content"])
         elif entry.event is Event.PROGRESS:
             said.setdefault(entry.node, []).append(str(entry.body["line"]))
-    return {name: replace(its, said=tuple(said.get(name, ()))) for name, its in found.items()}
+    return {
+        name: replace(its, said=tuple(said.get(name, ())), built=built.get(name, {})) for name, its in found.items()
+    }
 
 
 def way(past: Past, inputs: str, preview: Preview, *, need_touched: bool) -> Way:

@@ -124,11 +124,13 @@ class Work:
     release brings for this node, empty where it is built here. `directory` is private to this node and environment
     (mode 0700) and outlives the run. `sources` is the checkout, where images and packages are built from; `definitions`
     is the root of the kept copy of its definitions. `say` takes one line of progress; it may be called from any thread.
-    `said` are the lines that runs before this one said of the node since its last success.
     `alone` is for a kind with `HOLDS_ITSELF`: in its block, and there only, this run alone writes to what the node
-    shares; entering it is refused to a run that has lost its environment meanwhile. `before` is what the node gave when
-    it last succeeded, on whichever machine; empty when it never did. `announce` records an intent that no preview told
-    of, before it is done; like any entry it is refused to who lost the environment.
+    shares; entering it is refused to a run that has lost its environment meanwhile. `announce` records an intent that
+    no preview told of, before it is done; like any entry it is refused to who lost the environment.
+
+    What the ledger knows of the node, on whichever machine it was: `said` are the lines of earlier runs since its last
+    success, `before` is what it gave then (empty when it never succeeded), `built` has the contents that it ever built,
+    by the digest of their inputs.
     """
 
     node: Node
@@ -143,6 +145,7 @@ class Work:
     judge_lock: Callable[[HeldLock], LockVerdict] = leave_locks
     said: tuple[str, ...] = ()
     before: Mapping[str, Any] = field(default_factory=dict)
+    built: Mapping[str, str] = field(default_factory=dict)
     announce: Callable[[str], None] = say_nothing
 
     @property

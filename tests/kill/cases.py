@@ -193,7 +193,7 @@ class _Row:
             run = f"kill-{number}"
             before = self._order[: self._order.index(kill.node)]
             is_killed = self._kill(kill, run, before)
-            self._judge(self._place.outcomes(kill.environment, f"{run}-before"), before)
+            self._judge(kill.environment, f"{run}-before", before)
             verdict = Verdict(kill, interrupted=kill.point == DURING and not self._outlived(run))
             if not is_killed:
                 ended = self._place.ended(kill.environment, run, kill.node)
@@ -201,10 +201,9 @@ class _Row:
                 verdict.wrong.append((OTHER, f"{sentence}: {kill.node} ended {ended}"))
             self._verdicts.append(verdict)
         environment = row[0].environment
-        whole = self._place.promote(environment, "whole")
-        self._judge({name: each.outcome for name, each in whole.results.items()}, self._order)
-        once_more = self._place.promote(environment, "once more")
-        self._judge({name: each.outcome for name, each in once_more.results.items()}, self._order)
+        for run in ("whole", "once more"):
+            self._place.promote(environment, run)
+            self._judge(environment, run, self._order)
         there = self._place.things()
         missing = [(SKIPPED, f"{name} was never made") for name in sorted(self._things - there)[:5]]
         more = [(OTHER, f"{name} was made and belongs to nothing") for name in sorted(there - self._things)[:5]]
@@ -224,14 +223,15 @@ class _Row:
     def _outlived(self, run: str) -> bool:
         return (self._place.state / run).with_suffix(OUTLIVED).exists()
 
-    def _judge(self, outcomes: Mapping[str, Outcome], expected: Collection[str]) -> None:
+    def _judge(self, environment: str, run: str, expected: Collection[str]) -> None:
         """What a promotion after the last kill did to each node that it was to bring to its end."""
+        outcomes = self._place.outcomes(environment, run)
         last = self._verdicts[-1] if self._verdicts else None
         for name in expected:
             outcome = outcomes.get(name)
             is_victim = last is not None and last.kill.node == name and name not in self._finished
             if outcome is None or not outcome.is_success:
-                self._note(OTHER, f"{name} ended {outcome or 'without an outcome'}")
+                self._note(OTHER, f"{name} ended {self._place.ended(environment, run, name)}")
             elif is_victim and last is not None:
                 last.adopted = outcome is Outcome.UNCHANGED
                 if not last.adopted and last.kill.point in (AFTER, UNRECORDED):

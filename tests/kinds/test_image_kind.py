@@ -109,7 +109,9 @@ def test_an_image_of_the_same_inputs_is_not_built_again(work: Work, outside: Out
     assert second.gives == first.gives
 
 
-def test_what_was_built_last_is_known_by_its_digest_though_somebody_moved_its_tag(work: Work, outside: Outside) -> None:
+def test_what_was_built_before_is_known_by_its_digest_though_somebody_moved_its_tag(
+    work: Work, outside: Outside
+) -> None:
     built = run(work, outside)
     (mark,) = (tag for tag in outside.registry.tags("chain") if tag != "dev")
     page = work.sources / "web" / "index.html"
@@ -118,11 +120,14 @@ def test_what_was_built_last_is_known_by_its_digest_though_somebody_moved_its_ta
     outside.registry.carry(other.content, "chain", "chain", tag=mark)
     page.write_text("hello")
 
-    again = run(replace(work, before=built.gives), outside)
+    inputs = built.gives["inputs"]
+    again = run(replace(work, built={inputs: built.content, other.gives["inputs"]: other.content}), outside)
     assert again.content == built.content != other.content
     assert outside.registry.digest("chain", "dev") == built.content
-    gone = {**built.gives, "digest": f"sha256:{'0' * 64}"}
-    assert run(replace(work, before=gone), outside).content == other.content, "nothing better is known then"
+    gone = {inputs: f"sha256:{'0' * 64}"}
+    assert run(replace(work, built=gone), outside).content != other.content, "it is built anew"
+    outside.registry.carry(other.content, "chain", "chain", tag=mark)
+    assert run(work, outside).content == other.content, "nothing better is known then"
 
 
 def test_applying_the_same_preview_twice_is_harmless(work: Work, outside: Outside) -> None:

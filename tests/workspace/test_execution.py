@@ -371,6 +371,16 @@ def test_a_kind_is_told_what_runs_said_of_its_node_since_the_last_success(tmp_pa
     assert run._work(run.plan.nodes["a"], {}, print).said == ("creating a", "is locked")
 
 
+def test_a_kind_is_told_what_was_ever_built_of_which_inputs(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    for run, inputs, content in (("1", "i1", "c1"), ("2", "i2", "c2"), ("3", "i1", "c3"), ("4", "", "c4")):
+        gives = {"inputs": inputs} if inputs else {}
+        ledger.outcome(run, "dev", "a", Result(Outcome.CHANGED, gives=gives, content=content))
+    ledger.outcome("5", "dev", "a", Result(Outcome.FAILED, gives={"inputs": "i5"}, content="c5"))
+    run_now = execution([thing("a", 1)], Things({}), tmp_path)
+    assert run_now._work(run_now.plan.nodes["a"], {}, print).built == {"i1": "c3", "i2": "c2"}
+
+
 def test_what_the_run_that_meant_it_says_of_it_is_the_end_of_it(tmp_path: Path) -> None:
     kind = Things({"a": 1})
     again(tmp_path, kind)

@@ -2,9 +2,9 @@
 
 What goes into an image has a content address, and the first twelve digits of it are the image's input tag (`dev-…`). An
 input tag that the registry knows needs no build, unless the settings ask for a `fresh` one: newer base images change no
-input of ours. What was built last is found by its digest, not by that tag, because anybody can move a tag. Beside it,
-the environment's own tag (`dev`, `staging`) names what the environment has now; people read it, deployments use the
-digest.
+input of ours. What this workspace built before is found by its digest, not by that tag, because anybody can move a tag.
+Beside it, the environment's own tag (`dev`, `staging`) names what the environment has now; people read it, deployments
+use the digest.
 """
 
 import re
@@ -165,13 +165,11 @@ def _result(work: Work, outside: Outside, digest: str, detail: str, *, is_new: b
 
 
 def _built(work: Work, outside: Outside, fingerprint: str) -> str | None:
-    """What is built of these inputs: as it was built last, if the registry holds it, else as the input tag says."""
-    repository, before = _repository(work), work.before
-    if (before.get("repository"), before.get("inputs")) == (repository, fingerprint):
-        digest = str(before["digest"])
-        if outside.registry.exists(repository, digest):
-            return digest
-    return outside.registry.digest(repository, _input_tag(work, fingerprint))
+    """What is built of these inputs: as the ledger has it, or as the input tag says where it has nothing of them."""
+    repository, known = _repository(work), work.built.get(fingerprint)
+    if known is None:
+        return outside.registry.digest(repository, _input_tag(work, fingerprint))
+    return known if outside.registry.exists(repository, known) else None
 
 
 def _is_fresh(work: Work) -> bool:
