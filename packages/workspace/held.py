@@ -86,7 +86,7 @@ def sayings(ledger: Ledger, place: Environment, chosen: Release | None, *, named
     if chosen.id in releases(ledger, place.name):
         because = f"{place.name} was promoted to it by name"
         said.append((Event.RELEASE_LIFTED, {"release": chosen.id, "because": because}))
-    left = _carried_now(ledger, place.name)
+    left = carried_now(ledger, place.name)
     if left and _was_proven_before(ledger, place.follows, chosen.id, left):
         because = f"{place.name} went back to release {chosen.id}, proven in {place.follows} before it"
         said.append((Event.RELEASE_HELD, {"release": left, "instead": chosen.id, "because": because}))
@@ -128,7 +128,7 @@ def _followed(ledger: Ledger, place: Environment) -> Iterator[str]:
         name = str(started[-1].body.get("follows", "")) if started else ""
 
 
-def _carried_now(ledger: Ledger, environment: str) -> str:
+def carried_now(ledger: Ledger, environment: str) -> str:
     """The release of the last run that changed something here or proved one, whole or not."""
     carried, now = dict[str, str](), ""
     for entry in ledger.after(0, environment):

@@ -18,7 +18,7 @@ class Plan:
     """Nodes by id, their needs within the environment, what the world gives, and the release that is carried.
 
     `carried` holds the content address for each image and package where the environment follows another; `moved_on`
-    says in a sentence where the checkout's catalogue is no longer the one that is carried.
+    says where something newer is not carried: the checkout's catalogue, or a release that has not stood long enough.
     """
 
     environment: Environment

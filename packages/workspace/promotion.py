@@ -175,9 +175,9 @@ def drawn(
 ) -> tuple[Plan, Kept | None]:
     """The plan for an environment, and the kept definitions that it is drawn from where the release is carried.
 
-    Where the environment follows another, the release is the last that was proven there, or the one that is asked for,
-    and the nodes and data are those that it brings; `nodes` are the checkout's, to tell whether it has moved on. What
-    the folder `store` lacks is fetched from `shared`.
+    Where the environment follows another, the release is the last that was proven there and has stood long enough, or
+    the one that is asked for, and the nodes and data are those that it brings; `nodes` are the checkout's, to tell
+    whether it has moved on. What the folder `store` lacks is fetched from `shared`.
     """
     chosen = carried.release(ledger, place, release)
     world = {} if place.name == WORLD else ledger.gives(WORLD)
@@ -189,7 +189,9 @@ def drawn(
     kept = definitions.kept(chosen.definitions, carries, store, chosen.built_in)
     brought = onward.read(kept.root, place, chosen)
     plan = draw(brought.environment, brought.nodes, world, chosen)
-    return replace(plan, moved_on=onward.moved_on(brought, Catalogue(place, tuple(nodes)))), kept
+    notes = ["" if release else carried.passed_over(ledger, place, chosen)]
+    notes.append(onward.moved_on(brought, Catalogue(place, tuple(nodes))))
+    return replace(plan, moved_on="; ".join(filter(None, notes))), kept
 
 
 def _tidy(execution: Execution, store: Path, shared: Contents | None, say: Callable[[str], None]) -> None:

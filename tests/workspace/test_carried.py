@@ -8,7 +8,7 @@ import pytest
 from workspace import carried, history
 from workspace.environment import Environment
 from workspace.errors import Refused
-from workspace.ledger import Ledger
+from workspace.ledger import Event, Ledger
 from workspace.release import Release
 
 OLD, NEW = (Release({"web-image": f"sha256:{digit * 64}"}, "d", "dev") for digit in "12")
@@ -97,3 +97,32 @@ def test_a_release_that_has_stood_long_enough_is_carried_counted_from_its_first_
     ledger.prove("r2", "staging", OLD)
     place = Environment("prod", follows="staging", soak_hours=8)
     assert carried.release(ledger, place, now=proven + datetime.timedelta(hours=8)) == OLD
+
+
+def at(ledger: Ledger, number: int) -> datetime.datetime:
+    """When the release was proven in staging for the so-manieth time."""
+    proofs = [each for each in ledger.after(0, "staging") if each.event is Event.PROVEN]
+    return datetime.datetime.fromisoformat(proofs[number].at)
+
+
+def test_a_release_that_is_too_young_is_passed_over_for_one_that_has_stood_long_enough(ledger: Ledger) -> None:
+    ledger.prove("r2", "staging", NEW)
+    place = Environment("prod", follows="staging", soak_hours=8)
+    between = at(ledger, 0) + datetime.timedelta(hours=8)
+    assert at(ledger, 1) + datetime.timedelta(hours=8) > between
+    assert carried.release(ledger, place, now=between) == OLD
+    assert carried.passed_over(ledger, place, OLD) == (
+        f"release {NEW.id}, proven in staging last, is passed over: it has not stood there for 8 h 00 min yet"
+    )
+    assert carried.release(ledger, place, now=between + datetime.timedelta(hours=1)) == NEW
+    assert carried.passed_over(ledger, place, NEW) == ""
+    with pytest.raises(Refused, match=rf"^Release {NEW.id} has stood in staging for .* again in 0 h 01 min\."):
+        carried.release(ledger, place, NEW.id, now=between)
+
+
+def test_nothing_older_than_what_is_there_is_carried_because_a_younger_one_has_to_stand(ledger: Ledger) -> None:
+    ledger.prove("r2", "staging", NEW)
+    ledger.prove("p1", "prod", NEW)
+    place = Environment("prod", follows="staging", soak_hours=8)
+    with pytest.raises(Refused, match=rf"^Release {NEW.id} has stood in staging for"):
+        carried.release(ledger, place, now=at(ledger, 0) + datetime.timedelta(hours=8))
