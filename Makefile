@@ -72,7 +72,7 @@ conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane)
 	@$(PYTHON) -m pytest -m docker -rs --evidence=.evidence --opt-in
 
 .PHONY: kill-matrix
-kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points and promoted again   [SAMPLE=n, SEED=n]
+kill-matrix: $(READY) ## every mutating step of dev and staging, killed at four points, stacks with their machine, too, and promoted again   [SAMPLE=n, SEED=n]
 	@PYTHONPATH=tests/kill $(PYTHON) tests/kill/cases.py --jobs $(shell nproc) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: one-writer

@@ -308,6 +308,7 @@ class Execution:
             alone,
             judge,
             said=its.said,
+            left=its.left,
             before=self._before.get(node.id, {}),
             built=its.built,
             announce=functools.partial(self._announced, node.id),

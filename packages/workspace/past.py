@@ -16,8 +16,9 @@ from workspace.work import Certainty, Outcome, Preview, Result, Way
 class Past:
     """Entries about one node: its last success, what failed since, and an intent that has no outcome.
 
-    `touched` is the number of the last entry by which it was, or may have been, changed; 0 for never. `said` are the
-    lines of progress since the last success, `built` the contents that were ever built, by the digest of their inputs.
+    `touched` is the number of the last entry by which it was, or may have been, changed; 0 for never. Since the last
+    success `said` are the lines of progress, and `left` the changes that were meant and of which nobody lived to say
+    what became. `built` has the contents that were ever built, by the digest of their inputs.
     """
 
     success: Entry | None = None
@@ -25,6 +26,7 @@ class Past:
     half_done: Entry | None = None
     touched: int = 0
     said: tuple[str, ...] = ()
+    left: frozenset[str] = frozenset()
     built: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -55,24 +57,45 @@ class Past:
 
 def of(ledger: Ledger, environment: str) -> dict[str, Past]:
     """The past of every node of which something is recorded in an environment."""
-    found: dict[str, Past] = {}
+    found: dict[str, _Node] = {}
     started: dict[str, int] = {}
-    said: dict[str, list[str]] = {}
-    built: dict[str, dict[str, str]] = {}
     for entry in ledger.after(0, environment):
         if entry.event is Event.STARTED:
             started[entry.run] = entry.number
-        elif entry.node and entry.event in (Event.INTENT, Event.OUTCOME):
-            found[entry.node] = _after(found.get(entry.node, Past()), entry, started.get(entry.run, 0))
-            if entry.event is Event.OUTCOME and Outcome(entry.body["outcome"]).is_success:
-                said.pop(entry.node, None)
-                if made_of := entry.body["gives"].get("inputs"):
-                    built.setdefault(entry.node, {})[str(made_of)] = str(entry.body["content"])
-        elif entry.event is Event.PROGRESS:
-            said.setdefault(entry.node, []).append(str(entry.body["line"]))
-    return {
-        name: replace(its, said=tuple(said.get(name, ())), built=built.get(name, {})) for name, its in found.items()
-    }
+        elif entry.node and entry.event in (Event.INTENT, Event.OUTCOME, Event.PROGRESS):
+            found.setdefault(entry.node, _Node()).add(entry, started.get(entry.run, 0))
+    return {name: its.whole for name, its in found.items() if its.past != Past()}
+
+
+@dataclass
+class _Node:
+    """What is gathered of one node, entry after entry; what was meant, by the run and the start that meant it."""
+
+    past: Past = Past()
+    said: list[str] = field(default_factory=list)
+    meant: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    built: dict[str, str] = field(default_factory=dict)
+
+    def add(self, entry: Entry, started: int) -> None:
+        """Take in one entry more, of a run that was last started by the entry with that number."""
+        if entry.event is Event.PROGRESS:
+            self.said.append(str(entry.body["line"]))
+            return
+        self.past = _after(self.past, entry, started)
+        if entry.event is Event.INTENT:
+            self.meant.setdefault((entry.run, started), []).extend(entry.body.get("changes", ()))
+        elif Outcome(entry.body["outcome"]).is_success:
+            self.said.clear()
+            self.meant.clear()
+            if made_of := entry.body["gives"].get("inputs"):
+                self.built[str(made_of)] = str(entry.body["content"])
+        else:
+            self.meant.pop((entry.run, started), None)
+
+    @property
+    def whole(self) -> Past:
+        left = frozenset(change for changes in self.meant.values() for change in changes)
+        return replace(self.past, said=tuple(self.said), left=left, built=self.built)
 
 
 def way(past: Past, inputs: str, preview: Preview, *, need_touched: bool) -> Way:

@@ -129,8 +129,8 @@ class Work:
     no preview told of, before it is done; like any entry it is refused to who lost the environment.
 
     What the ledger knows of the node, on whichever machine it was: `said` are the lines of earlier runs since its last
-    success, `before` is what it gave then (empty when it never succeeded), `built` has the contents that it ever built,
-    by the digest of their inputs.
+    success, `left` the changes that they meant and did not live to tell of, `before` is what it gave when it succeeded
+    (empty when it never did), `built` has the contents that it ever built, by the digest of their inputs.
     """
 
     node: Node
@@ -144,6 +144,7 @@ class Work:
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
     judge_lock: Callable[[HeldLock], LockVerdict] = leave_locks
     said: tuple[str, ...] = ()
+    left: frozenset[str] = frozenset()
     before: Mapping[str, Any] = field(default_factory=dict)
     built: Mapping[str, str] = field(default_factory=dict)
     announce: Callable[[str], None] = say_nothing

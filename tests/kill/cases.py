@@ -1,9 +1,9 @@
-"""The kill matrix: every mutating node of dev and staging, killed at four points, then promoted again.
+"""The kill matrix: every mutating node of dev and staging, killed at four points, a stack at a fifth: with its machine.
 
 `python tests/kill/cases.py [--sample N] [--seed S] [--jobs N]` is what `make kill-matrix` runs. Kills of different
 nodes stand in a row on one state: a promotion is killed at one node, the next one finishes that node and is killed at a
 later one, and so on to the end; then the environment is promoted whole, and once more. A row holds each node once, so
-four rows an environment hold all kills. After every kill is counted what was finished and is applied again, what was
+five rows an environment hold all kills. After every kill is counted what was finished and is applied again, what was
 half done and is taken as done, and in the end what is not there or should not be.
 """
 
@@ -28,7 +28,7 @@ from typing import Any
 import victim
 from rich.console import Console
 from rich.table import Table
-from victim import AFTER, DURING, DYING, OUTLIVED, POINTS, UNRECORDED
+from victim import AFTER, DYING, IN_BETWEEN, MACHINE, OUTLIVED, POINTS, UNRECORDED
 from workspace import clients, ending, kinds, scheduler
 from workspace.addresses import Addresses
 from workspace.execution import Execution
@@ -49,7 +49,7 @@ _CLIENTS = [f"workspace.clients.{module.name}" for module in pkgutil.iter_module
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill: of which node, where, and for `during the effect` after how many seconds of it."""
+    """One kill: of which node, where, and in between after how many seconds of the effect."""
 
     environment: str
     node: str
@@ -194,7 +194,7 @@ class _Row:
             before = self._order[: self._order.index(kill.node)]
             is_killed = self._kill(kill, run, before)
             self._judge(kill.environment, f"{run}-before", before)
-            verdict = Verdict(kill, interrupted=kill.point == DURING and not self._outlived(run))
+            verdict = Verdict(kill, interrupted=kill.point in IN_BETWEEN and not self._outlived(run))
             if not is_killed:
                 ended = self._place.ended(kill.environment, run, kill.node)
                 sentence = f"the process was not killed {kill.point}, so nothing was practised"
@@ -293,10 +293,11 @@ def timed() -> Iterator[dict[str, float]]:
 def _kills(
     environment: str, entries: Sequence[Entry], seconds: Mapping[str, float], chance: random.Random
 ) -> Iterator[Kill]:
-    """Four kills for each node that meant to change something, and not only to wait."""
-    waiting = {node.id for node in deployments.nodes(deployments.find(environment)) if node.kind is Kind.CERTIFICATE}
+    """The kills for each node that meant to change something, and not only to wait; stacks alone start programs."""
+    kinds_of = {node.id: node.kind for node in deployments.nodes(deployments.find(environment))}
     for node in dict.fromkeys(entry.node for entry in entries if entry.event is Event.INTENT):
-        for point in POINTS if node not in waiting else ():
+        points = [each for each in POINTS if each != MACHINE or kinds_of[node] is Kind.STACK]
+        for point in points if kinds_of[node] is not Kind.CERTIFICATE else ():
             yield Kill(environment, node, point, round(seconds[node] * chance.uniform(0.05, 0.95), 3))
 
 
@@ -356,7 +357,7 @@ def summary(verdicts: Sequence[Verdict]) -> Table:
         its = [each for each in verdicts if each.kill.point == point]
         wrongs = Counter(sort for each in its for sort, _ in each.wrong)
         adopted = sum(each.adopted for each in its)
-        interrupted = str(sum(each.interrupted for each in its)) if point == DURING else ""
+        interrupted = str(sum(each.interrupted for each in its)) if point in IN_BETWEEN else ""
         counted = [str(wrongs[sort]) for sort in (AGAIN, HALF, SKIPPED, OTHER)]
         table.add_row(point, str(len(its)), interrupted, str(adopted), str(len(its) - adopted), *counted)
     return table

@@ -4,12 +4,12 @@ The process first promotes whatever comes before that node, as anybody would who
 then it works on the node and kills itself there. It ends with 0 only where the point was never reached.
 """
 
+import contextlib
 import os
 import signal
 import socket
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +26,11 @@ import deployments
 from deployments import local
 
 BEFORE, DURING, AFTER, UNRECORDED = "before the effect", "during the effect", "after the effect", "before the record"
-POINTS = (BEFORE, DURING, AFTER, UNRECORDED)
+MACHINE = "with its machine"
+POINTS = (BEFORE, DURING, AFTER, UNRECORDED, MACHINE)
+IN_BETWEEN = (DURING, MACHINE)
+"""Where it is a matter of luck how far the effect had come."""
+
 BY = "the kill matrix"
 DYING, OUTLIVED = ".dying", ".outlived"
 
@@ -42,12 +46,13 @@ def lethal(kind: Any, point: str, seconds: float, mark: Path) -> Any:
             return kind.apply(work, preview, outside)  # type: ignore[no-any-return]
         if point == BEFORE:
             die(mark)
-        if point == DURING:
+        if point in IN_BETWEEN:
             # An effect that was quicker than that has happened, and was not recorded.
-            threading.Timer(seconds, die, [mark]).start()
+            end = die if point == DURING else die_with_all
+            threading.Timer(seconds, end, [mark]).start()
             kind.apply(work, preview, outside)
             mark.with_suffix(OUTLIVED).touch()
-            die(mark)
+            end(mark)
         done: Result = kind.apply(work, preview, outside)
         if point == AFTER:
             die(mark)
@@ -70,6 +75,16 @@ def die(mark: Path) -> None:
     mark.with_suffix(DYING).touch()
     os.kill(os.getpid(), signal.SIGKILL)
     threading.Event().wait()
+
+
+def die_with_all(mark: Path) -> None:
+    """As when a machine goes: what was started here, Terraform and its launcher, is gone with us."""
+    for file in Path("/proc/self/task").glob("*/children"):
+        for child in map(int, file.read_text().split()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getpgid(child) == child:
+                    os.killpg(child, signal.SIGKILL)
+    die(mark)
 
 
 def promote(
@@ -122,7 +137,7 @@ def die_in(
     promote(addresses, environment, run, {node}, lease_seconds)
 
 
-@contextmanager
+@contextlib.contextmanager
 def at_work(
     addresses: Addresses,
     environment: str,

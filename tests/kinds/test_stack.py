@@ -245,7 +245,30 @@ def test_what_an_earlier_run_made_and_no_state_has_is_kept_for_the_next_plan(wor
     with pytest.raises(Unsettled, match=r"a\.net is there\. It is ours and is taken over\."):
         stack.apply(replace(work, said=("creating a.net", line), say=said.append), SOMETHING, Outside(told))
     assert told.kept == {NET: ID}
-    assert said == ["an earlier run made these and did not live to write its state: a.net"]
+    assert said == ["an earlier run made these, and no state has them: a.net"]
+
+
+def test_what_a_run_was_to_make_when_it_died_is_kept_for_the_next_plan(work: Work) -> None:
+    told = ToldStack(fails=Exists("a.net is there", {NET: ID, "a.other": "x"}))
+    with pytest.raises(Unsettled, match="is taken over"):
+        stack.apply(replace(work, left=frozenset({"create a.net", "update a.other"})), SOMETHING, Outside(told))
+    assert told.kept == {NET: ID}
+
+
+class Replacing(ToldStack):
+    """A stack that would make something, or replace it where it is told that it exists."""
+
+    def plan(self) -> PlanSummary:
+        action = Action.REPLACE if NET in self.asked[-1]["adopts"] else Action.CREATE
+        return PlanSummary(changes=(Change(action, NET),), digest="1234")
+
+
+def test_what_would_be_made_anew_is_not_taken_over_and_is_forgotten(work: Work) -> None:
+    told = Replacing(kept={NET: ID})
+    with pytest.raises(Broken, match=rf"^a\.net exists as {ID} and no state has it; .* Look at it, then import it or"):
+        stack.preview(work, Outside(told, Known()))
+    assert told.kept == {}
+    assert stack.preview(work, Outside(told, Known())).changes == ("create a.net",)
 
 
 @pytest.mark.parametrize(

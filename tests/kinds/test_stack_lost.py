@@ -204,6 +204,19 @@ def test_what_a_lost_machine_made_and_did_not_record_is_taken_over(
     assert (once_more.results["network"].outcome, azure.names) == (Outcome.UNCHANGED, made)
 
 
+def test_what_would_have_to_be_made_anew_is_not_taken_over(
+    tmp_path: Path, definitions: Path, keeper: Keeper, azure: Azure
+) -> None:
+    lost(tmp_path, definitions, keeper)
+    vault = next(each for each in azure.cloud.all("Microsoft.KeyVault/vaults"))
+    azure.cloud.put({**vault, "location": "westeurope"})
+    for run in ("first", "second"):
+        result = promoted(tmp_path, definitions, keeper, run, azure).results["network"]
+        assert result.outcome is Outcome.FAILED
+    assert "is not as that run would have made it: to take it over would be to destroy it" in result.detail
+    assert azure.cloud.get(vault["id"])["location"] == "westeurope"  # type: ignore[index]
+
+
 def test_what_somebody_else_made_is_not_taken_for_ours(
     tmp_path: Path, definitions: Path, keeper: Keeper, azure: Azure
 ) -> None:

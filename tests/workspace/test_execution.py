@@ -371,6 +371,25 @@ def test_a_kind_is_told_what_runs_said_of_its_node_since_the_last_success(tmp_pa
     assert run._work(run.plan.nodes["a"], {}, print).said == ("creating a", "is locked")
 
 
+def test_a_kind_is_told_what_runs_meant_and_did_not_live_to_tell_of(tmp_path: Path) -> None:
+    kind, ledger = Things({"a": 1}), Ledger(tmp_path)
+
+    def left() -> frozenset[str]:
+        run = execution([thing("a", 1)], kind, tmp_path)
+        return run._work(run.plan.nodes["a"], {}, print).left
+
+    for run, line in (("dead", "create x"), ("dead too", "create y"), ("failed", "create z")):
+        ledger.write(run, "dev", Event.STARTED, nodes={})
+        ledger.write(run, "dev", Event.INTENT, "a", changes=[line])
+    ledger.outcome("failed", "dev", "a", Result(Outcome.FAILED, "no"))
+    assert left() == {"create x", "create y"}
+    ledger.write("dead", "dev", Event.STARTED, nodes={})
+    ledger.outcome("dead", "dev", "a", Result(Outcome.UNKNOWN, "locked"))
+    assert left() == {"create x", "create y"}, "started again, it did not come to it"
+    again(tmp_path, kind)
+    assert left() == frozenset()
+
+
 def test_a_kind_is_told_what_was_ever_built_of_which_inputs(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     for run, inputs, content in (("1", "i1", "c1"), ("2", "i2", "c2"), ("3", "i1", "c3"), ("4", "", "c4")):

@@ -2,11 +2,11 @@
 
 Settings: `root` (the folder below infra/terraform/stacks), `variables`, and `group`, the resource group it fills.
 Optional: `adopts`, ids by address of what may exist already: what the plan would make and Azure has is taken over
-instead. In those ids `{subscription}` stands for the variable `subscription_id`. Taken over is also what an earlier run
-made that did not live to write its state, where its own lines in the ledger say so and the provider then finds it.
+instead. In those ids `{subscription}` stands for the variable `subscription_id`. Taken over is also what the provider
+finds there that an earlier run of ours made, or was to make when it died, unless that would replace it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,7 @@ DEFINITIONS = "infra/terraform"
 """Where the definitions are, below the checkout; stacks are in its folder `stacks`, what they share beside it."""
 
 _PREFIX = "sha256:"
+_CREATES = "create "
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ def preview(work: Work, outside: Any) -> Preview:
     found = _existing(work, outside, summary.creates)
     if found:
         work.say(f"takes over what exists already: {', '.join(sorted(found))}")
-        summary = _stack(work, outside, found).plan()
+        summary = _taking_over(_stack(work, outside, found), found)
     _say_drift(work, summary)
     if summary.is_empty:
         _require_passed(work, summary.failed_checks)
@@ -100,18 +101,41 @@ def _unlocked(work: Work, stack: "Stack", step: Callable[["Stack"], T]) -> T:
 def _require_ours(work: Work, stack: "Stack", outside: Any, error: "Exists") -> None:
     """Keep for the next plan the ids of what an earlier run of ours made; broken where nothing of it is.
 
-    That run said that it had made it, or was making it, and its state was not written; nobody else is taken for it.
+    That run said that it had made it, or was making it, and its state was not written; or it meant to make it, and did
+    not live to say what became of it. Nobody else is taken for it.
     """
     from workspace.clients.terraform import made
 
     known = stack.found()
-    ours = (made(work.said) - known.keys()) & error.found.keys()
+    meant = {change.removeprefix(_CREATES) for change in work.left if change.startswith(_CREATES)}
+    ours = ((made(work.said) | meant) - known.keys()) & error.found.keys()
     ids = {address: error.found[address] or _assignment(stack, outside, address) for address in ours}
     found = {address: its for address, its in ids.items() if its}
     if not found:
         raise error
-    work.say(f"an earlier run made these and did not live to write its state: {', '.join(sorted(found))}")
+    work.say(f"an earlier run made these, and no state has them: {', '.join(sorted(found))}")
     stack.note_found({**known, **found})
+
+
+def _taking_over(stack: "Stack", ids: Mapping[str, str]) -> "PlanSummary":
+    """The plan that takes over what exists; broken, and forgotten, where a thing would be destroyed and made anew."""
+    found = stack.found()
+    try:
+        summary = stack.plan()
+        _require_kept(found.keys() & {*summary.replaces, *summary.deletes}, ids)
+    except (Broken, Refused):
+        stack.note_found({})
+        raise
+    return summary
+
+
+def _require_kept(spoilt: Set[str], ids: Mapping[str, str]) -> None:
+    for address in sorted(spoilt):
+        raise Broken(
+            f"{address} exists as {ids[address]} and no state has it; an earlier run was to make it, and it is not as "
+            f"that run would have made it: to take it over would be to destroy it and make it anew. Look at it, then "
+            f"import it or remove it, and run again."
+        )
 
 
 def _assignment(stack: "Stack", outside: Any, address: str) -> str:
