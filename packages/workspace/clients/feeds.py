@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from workspace import trust
 from workspace.blob_address import is_loopback
 from workspace.errors import Unsettled
 
@@ -23,7 +24,7 @@ class Feeds:
         """
         url = f"{'http' if is_loopback(urlsplit(f'//{host}').hostname or '') else 'https'}://{host}/v2/"
         try:
-            with httpx.Client(timeout=self._seconds, transport=self._transport) as client:
+            with httpx.Client(verify=trust.context(), timeout=self._seconds, transport=self._transport) as client:
                 status = client.get(url).status_code
         except httpx.HTTPError as error:
             raise Unsettled(f"{url} does not answer: {error}") from error

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from workspace import diagnosis
+from workspace import diagnosis, trust
 from workspace.errors import Broken, Refused, Unsettled, WorkspaceError
 from workspace.work import say_nothing
 
@@ -100,7 +100,8 @@ class Registry:
         self._credential = credential
         # The machine's proxy is for the outside; a registry on a loopback address is reached without it.
         outside = urlsplit(self._address).hostname not in ("127.0.0.1", "localhost", "::1")
-        self._http = httpx.Client(verify=verify, transport=transport, timeout=timeout_seconds, trust_env=outside)
+        trusted = trust.context(verify, trust_env=outside)
+        self._http = httpx.Client(verify=trusted, transport=transport, timeout=timeout_seconds, trust_env=outside)
         self._headers: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from workspace import trust
 from workspace.errors import Broken, Refused, Unsettled
 
 _VERSION = "2021-12-02"
@@ -52,7 +53,7 @@ class States:
         base = f"{self._endpoint.format(account=account)}/{container}"
         headers = {"authorization": f"Bearer {self._token()}", "x-ms-version": _VERSION}
         try:
-            with httpx.Client(verify=self._verify, timeout=_SECONDS, headers=headers) as client:
+            with httpx.Client(verify=trust.context(self._verify), timeout=_SECONDS, headers=headers) as client:
                 store = client.head(base, params={"restype": "container"})
                 _check(store, f"container {container} of {account}")
                 state = client.head(f"{base}/{named}")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from workspace import trust
 from workspace.errors import Broken, Unsettled
 
 _NOT_YET = (404, 408, 425, 429)
@@ -63,7 +64,7 @@ class Web:
         self._resolver = resolver
         # Connections are not kept: two hosts behind one address must not share a TLS session.
         self._http = httpx.Client(
-            verify=_trust(verify),
+            verify=trust.context(verify, trust_env=False),
             transport=transport,
             timeout=timeout_seconds,
             limits=httpx.Limits(max_keepalive_connections=0),
@@ -113,10 +114,6 @@ class Web:
         if not found:
             raise Unsettled(f"{host} does not resolve to an address yet.")
         return found[0]
-
-
-def _trust(verify: str | bool) -> ssl.SSLContext | bool:
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
 
 
 def _literal(address: str) -> str:
