@@ -1,5 +1,7 @@
 """How a stand-in is served: an ASGI application on a free loopback port, with or without TLS, until it is closed."""
 
+import asyncio
+import contextlib
 import datetime
 import ipaddress
 import socket
@@ -20,6 +22,8 @@ from starlette.types import ASGIApp, Message
 
 _START_SECONDS = 10
 _KEEP_ALIVE_SECONDS = 60
+_TICK_SECONDS = 0.1
+_LOOK_SECONDS = 0.002
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,46 @@ async def ask(app: ASGIApp, method: str, target: str, headers: Mapping[str, str]
     return Answer(start["status"], answered, content)
 
 
+class _Server(uvicorn.Server):
+    """Ends when it is told to, where uvicorn looks every tenth of a second and then waits for another.
+
+    Those that are still being answered have that time, as with uvicorn; where nobody is, it is not waited for.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def end(self) -> None:
+        """Tell it so, from any thread; a second call does nothing."""
+        self.should_exit = self.force_exit = True
+        if self._loop:
+            with contextlib.suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        """Tick until it is told to end."""
+        self._loop = asyncio.get_running_loop()
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), _TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more, and let go of every connection."""
+        for server in self.servers:
+            server.close()
+        for each in sockets or []:
+            each.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        ends = time.monotonic() + _TICK_SECONDS
+        while self.server_state.connections and time.monotonic() < ends:
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
 class Served:
     """An application being served; `url` is where. Close it, or use it as a context manager."""
 
@@ -121,14 +165,14 @@ class Served:
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.key if tls else None,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
         self._thread.start()
         self._wait()
 
     def close(self) -> None:
         """Stop serving; a second call does nothing."""
-        self._server.should_exit = self._server.force_exit = True
+        self._server.end()
         self._thread.join(timeout=5)
         self._socket.close()
 
