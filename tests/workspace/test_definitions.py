@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from programs_known import Known
 from workspace import commit, definitions, ending, promotion, scheduler
 from workspace.addresses import Addresses
 from workspace.environment import Environment
@@ -141,6 +142,7 @@ def promoted(place: Environment, checkout: Path, state: Path) -> Execution:
         folders=FOLDERS,
         owner="a test",
         following=[Catalogue(STAGING, nodes)],
+        reach=Known,
     )
     with opening as execution:
         execution.begin("somebody")

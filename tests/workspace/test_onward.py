@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from programs_known import Known
 from workspace import onward, promotion, scheduler
 from workspace.addresses import Addresses
 from workspace.ending import conclude
@@ -178,6 +179,7 @@ def promoted(
         folders=FOLDERS,
         owner="a test",
         following=[following] if following else (),
+        reach=Known,
         **more,
     )
     with opening as execution:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from blobs import Memory, in_memory
+from programs_known import Known
 from workspace import archive, definitions, promotion, pruning, scheduler
 from workspace.addresses import Addresses
 from workspace.clients.blobs import BlobContents
@@ -173,6 +174,7 @@ def test_a_running_promotion_keeps_its_copy_and_a_building_one_prunes_at_its_end
         sources=checkout,
         folders=FOLDERS,
         owner="a test",
+        reach=Known,
         say=said.append,
     )
     with opening as execution:
@@ -198,6 +200,7 @@ def test_a_run_that_did_not_end_well_prunes_nothing(state: Path, ledger: Ledger)
         sources=state.parent,
         folders=FOLDERS,
         owner="a test",
+        reach=Known,
     )
     with opening as execution:
         execution.begin("somebody")
@@ -217,6 +220,7 @@ def test_a_run_that_ended_well_ended_well_though_nothing_could_be_pruned(state: 
         sources=state.parent,
         folders=(),
         owner="a test",
+        reach=Known,
         say=said.append,
     )
     with opening as execution:
