@@ -282,7 +282,7 @@ def test_a_crash_loses_progress_alone_and_nobody_misses_it(azurite: Azurite) -> 
 
 def test_what_threads_write_at_once_is_written_at_once_and_each_knows_that_it_was(opened: Opened) -> None:
     trouble = Trouble()
-    trouble.seconds = 0.2
+    trouble.seconds = 0.05
     ledger = Ledger(BlobStore(opened(trouble)))
     together = threading.Barrier(16)
 

@@ -67,7 +67,7 @@ class Here:
             deployment_seconds=0.0,
         )
         self.served = serving.Served(self.arm.app)
-        self.web = httpx.Client(base_url=self.served.url)
+        self.web = httpx.Client(base_url=self.served.url, verify=False)
 
     def reset(self) -> None:
         self.cloud.delete(f"/subscriptions/{SUBSCRIPTION}")

@@ -48,7 +48,8 @@ def face(cloud: Cloud, folder: Path) -> Iterator[PublicFace]:
 
 
 def get(face: PublicFace, subject: str, host: str, path: str) -> httpx.Response:
-    return httpx.get(f"http://{face.address_for(subject)}:{face.port}{path}", headers={"Host": host}, trust_env=False)
+    url = f"http://{face.address_for(subject)}:{face.port}{path}"
+    return httpx.get(url, headers={"Host": host}, trust_env=False, verify=False)
 
 
 def test_an_app_is_well_and_tells_its_package(face: PublicFace) -> None:

@@ -42,7 +42,7 @@ def served() -> Iterator[tuple[Behind, str]]:
 def http(served: tuple[Behind, str], stand_in: RegistryStandIn) -> Iterator[httpx.Client]:
     behind, url = served
     behind.app = stand_in.app
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    with httpx.Client(base_url=url, trust_env=False, verify=False) as client:
         yield client
 
 
@@ -174,9 +174,9 @@ def test_deleting_a_manifest_takes_its_tags_along(http: httpx.Client) -> None:
 
 def test_whoever_has_no_login_is_asked_for_one(tmp_path: Path) -> None:
     stand_in = RegistryStandIn(tmp_path / "registry", Faults(tmp_path), login=("ci", "secret"))
-    with Served(stand_in.app) as served:
-        refused = httpx.get(f"{served.url}/v2/", trust_env=False)
-        admitted = httpx.get(f"{served.url}/v2/", auth=("ci", "secret"), trust_env=False)
+    with Served(stand_in.app) as served, httpx.Client(base_url=served.url, trust_env=False, verify=False) as client:
+        refused = client.get("/v2/")
+        admitted = client.get("/v2/", auth=("ci", "secret"))
     assert refused.headers["www-authenticate"].startswith("Basic realm=")
     assert (refused.status_code, admitted.status_code) == (401, 200)
 
