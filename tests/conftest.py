@@ -21,6 +21,24 @@ def samples() -> Path:
     return Path(folder)
 
 
+_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 512 * 1024 * 1024
+_TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the folders of quick tests in memory, where there is room: they force thousands of small files to disk.
+
+    A person's own choice of a folder goes first, and one where no program may be started is not taken.
+    """
+    is_quick = config.getoption("markexpr") == "quick"
+    if not is_quick or config.getoption("basetemp") or _TEMPORARY in os.environ or not os.access(_MEMORY, os.W_OK):
+        return
+    memory = os.statvfs(_MEMORY)
+    if memory.f_bavail * memory.f_frsize >= _ENOUGH_BYTES and not memory.f_flag & os.ST_NOEXEC:
+        os.environ[_TEMPORARY] = str(_MEMORY)
+
+
 _LIBRARY = {"workspace", "kinds", "clients", "rehearsal"}
 
 
