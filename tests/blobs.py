@@ -101,6 +101,7 @@ class Adapter(BaseAdapter):
 
 def transport(trouble: Trouble, onward: BaseAdapter, verify: str | bool = True) -> RequestsTransport:
     session = requests.Session()
+    session.trust_env = False  # or each request reads the whole environment, looking for a proxy
     session.mount("https://", Adapter(trouble, onward))
     return RequestsTransport(session=session, session_owner=False, connection_verify=verify)
 
