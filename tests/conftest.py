@@ -1,5 +1,6 @@
 """What tests of every room share."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -20,6 +21,9 @@ def samples() -> Path:
         pytest.skip("WIRE_SAMPLES names no folder of recorded samples")
     return Path(folder)
 
+
+# Libraries and thousands of tests stay alive to the end; to look through them as often as Python would finds nothing.
+gc.set_threshold(20_000, 20, 20)
 
 _MEMORY = Path("/dev/shm")
 _ENOUGH_BYTES = 512 * 1024 * 1024
