@@ -64,7 +64,7 @@ test: check check-definitions quick ## everything a change must pass; below it, 
 
 .PHONY: quick
 quick: $(READY) ## the library's tests that start no program
-	@$(PYTHON) -m pytest -m quick --numprocesses $(shell nproc) --dist loadfile tests/workspace tests/kinds tests/clients tests/rehearsal
+	@$(PYTHON) -m pytest -m quick -p no:hypothesispytest --numprocesses $(shell nproc) --dist loadfile tests/workspace tests/kinds tests/clients tests/rehearsal
 
 .PHONY: conformance
 conformance: $(READY) $(if $(filter only,$(CONFORMANCE_CLUSTER)),,control-plane) ## the contract tests against real Docker, registry and Kubernetes   [CONFORMANCE_CLUSTER=1 or only: the cluster of KUBECONFIG too]

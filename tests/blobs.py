@@ -13,14 +13,13 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
-import pytest
 import requests
 import urllib3
 from azure.core.credentials import AccessToken
@@ -28,9 +27,8 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 from conformance import opted_in
 from requests.adapters import BaseAdapter, HTTPAdapter
-from workspace.clients.blobs import BlobStore, Container
+from workspace.clients.blobs import Container
 from workspace.rehearsal import serving
-from workspace.store import Folder, Store
 
 AZURITE = "3.37.0"
 URL = "https://mystira.blob.core.windows.net/ledger"
@@ -300,39 +298,3 @@ class Azurite:
         verify = str(self.tls.certificate)
         way: dict[str, Any] = {"transport": transport(trouble, HTTPAdapter(), verify)} if trouble else {}
         return Container(url, credential=Token(), verify=verify, pauses=(0.05, 0.1, 0.2), **way)
-
-
-@pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """Azurite, for as long as the session lasts."""
-    started = Azurite(tmp_path_factory.mktemp("azurite"))
-    yield started
-    started.close()
-
-
-BLOBS = ["memory", pytest.param("azurite", marks=pytest.mark.conformance)]
-
-
-def openings(request: pytest.FixtureRequest, where: str) -> Callable[..., Container]:
-    """Opens one and the same new container again, each time with trouble of its own when it is given."""
-    if where == "memory":
-        memory = Memory()
-        return lambda trouble=None: in_memory(memory, trouble)
-    azurite: Azurite = request.getfixturevalue("azurite")
-    url = azurite.made()
-    return lambda trouble=None: azurite.container(url, trouble)
-
-
-@pytest.fixture(params=BLOBS)
-def opened(request: pytest.FixtureRequest) -> Callable[..., Container]:
-    """Opens the test's container, in memory and in Azurite."""
-    return openings(request, request.param)
-
-
-@pytest.fixture(params=["folder", *BLOBS])
-def again(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """Opens one and the same store once more: a folder, a container in memory, and one in Azurite."""
-    if request.param == "folder":
-        return lambda: Folder(tmp_path / "store")
-    opened = openings(request, request.param)
-    return lambda: BlobStore(opened())

@@ -8,7 +8,7 @@ import pytest
 from workspace.rehearsal.cloud import Cloud
 from workspace.rehearsal.faults import Faults
 
-pytest_plugins = ["evidence", "exchanges", "blobs"]
+pytest_plugins = ["evidence", "exchanges", "stores"]
 
 _HERE = Path(__file__).parent
 

@@ -19,11 +19,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from rich.console import Console
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Case = TypeVar("Case")
 _KEY = "evidence"
@@ -399,6 +400,8 @@ class Counting:
 
     def pytest_terminal_summary(self) -> None:
         """The table, below everything else."""
+        from rich.console import Console
+
         console = Console(width=None if os.isatty(1) else _WIDTH)
         console.print()
         console.print(_table(self._rows))
@@ -494,7 +497,9 @@ def _commit() -> str:
     return told.stdout.strip() or "unknown"
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(rows: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+
     table = Table(title="Evidence", show_lines=True)
     for name in ("suite", "it proves that", "source"):
         table.add_column(name, overflow="fold")

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from azure.identity import ClientSecretCredential, DefaultAzureCredential
 from workspace.clients.credentials import OfTenant, credential, identity
 from workspace.errors import Refused
 
@@ -22,6 +21,8 @@ def test_a_private_file_gives_the_service_principal(tmp_path: Path) -> None:
     made = credential(
         authority="https://127.0.0.1:1", tenant="11111111-2222-4333-8444-555555555555", identity_file=file
     )
+    from azure.identity import ClientSecretCredential
+
     assert isinstance(made, ClientSecretCredential)
 
 
@@ -50,6 +51,8 @@ def test_a_file_needs_a_tenant(tmp_path: Path) -> None:
 
 
 def test_without_a_file_the_machine_is_asked() -> None:
+    from azure.identity import DefaultAzureCredential
+
     assert isinstance(credential(), DefaultAzureCredential)
 
 
