@@ -402,8 +402,9 @@ class _Journal:
     @property
     def is_held(self) -> bool:
         """True while the lease is in our hands."""
-        with self._lock:
-            return self._held is not None and not self._held.lost.is_set()
+        # Without the lock, which is taken for as long as a write lasts: who comes meanwhile is to be in the next one.
+        held = self._held
+        return held is not None and not held.lost.is_set()
 
     def _check_holder(self) -> None:
         if self._held is None:
