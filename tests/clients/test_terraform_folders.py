@@ -1,5 +1,7 @@
 """The private folder mirrors the definitions and keeps its secrets to itself."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,35 @@ def test_what_is_written_into_the_mirror_stays_there(definitions: Path, tmp_path
     (copied / folders.LOCK_FILE).write_text("chosen providers")
     folders.mirror(definitions, "stacks/network", tmp_path / "copy")
     assert {"backend_override.tf.json", "workspace.auto.tfvars.json", folders.LOCK_FILE} <= files(copied)
+
+
+def lock(definitions: Path, version: str, age: float) -> Path:
+    file = definitions / "stacks/network" / folders.LOCK_FILE
+    file.write_text(f'version = "{version}"')
+    os.utime(file, (time.time() - age, time.time() - age))
+    return definitions
+
+
+def test_an_older_release_brings_its_own_providers_back(definitions: Path, tmp_path: Path) -> None:
+    for version, age in (("4.1.0", 300), ("4.2.0", 200), ("4.1.0", 300)):
+        copied = folders.mirror(lock(definitions, version, age), "stacks/network", tmp_path / "copy")
+        assert (copied / folders.LOCK_FILE).read_text() == f'version = "{version}"'
+        (copied / folders.LOCK_FILE).write_text(f'version = "{version}" # and what init adds')
+        folders.mirror(definitions, "stacks/network", tmp_path / "copy")
+        assert (copied / folders.LOCK_FILE).read_text().endswith("# and what init adds")
+    (definitions / "stacks/network" / folders.LOCK_FILE).unlink()
+    folders.mirror(definitions, "stacks/network", tmp_path / "copy")
+    assert not (copied / folders.LOCK_FILE).exists()
+
+
+def test_a_file_of_another_content_is_copied_though_size_and_time_are_the_same(
+    definitions: Path, tmp_path: Path
+) -> None:
+    for content in ("# 1\n", "# 2\n"):
+        (definitions / "stacks/network/main.tf").write_text(content)
+        os.utime(definitions / "stacks/network/main.tf", (1, 1))
+        copied = folders.mirror(definitions, "stacks/network", tmp_path / "copy")
+        assert (copied / "main.tf").read_text() == content
 
 
 def test_a_changed_file_is_copied_again(definitions: Path, tmp_path: Path) -> None:

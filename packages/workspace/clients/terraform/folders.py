@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ _SENSITIVE_VARIABLE = re.compile(
 )
 _SENSITIVE = re.compile(r"^\s*sensitive\s*=\s*true\b", re.MULTILINE)
 _RELEVANT = (".tf", ".tf.json", LOCK_FILE)
+_BEGAN_AS = f"{LOCK_FILE}.began-as"
 
 
 def private(folder: Path) -> Path:
@@ -62,7 +62,8 @@ def mirror(definitions: Path, root: str, target: Path) -> Path:
     """Copy what the stack at `definitions/root` may refer to, with relative paths kept true; returns the copy's root.
 
     That is the stack's own folder and everything beside the folder of stacks. Unchanged files are left alone, files
-    that are gone disappear, and nothing is ever written to the definitions.
+    that are gone disappear, and nothing is ever written to the definitions. What Terraform adds to a lock file stays
+    as long as the definitions have the same one.
     """
     source = definitions / root
     if not source.is_dir():
@@ -74,7 +75,8 @@ def mirror(definitions: Path, root: str, target: Path) -> Path:
     for each in wanted:
         kept |= _copy(each, target / each.relative_to(definitions))
     copied = target / root
-    _sweep(target, kept, {copied / name for name in (*_OURS, LOCK_FILE)})
+    chosen = () if (copied / _BEGAN_AS).exists() else (LOCK_FILE,)
+    _sweep(target, kept, {copied / name for name in (*_OURS, *chosen)})
     return copied
 
 
@@ -92,24 +94,33 @@ def _copy(source: Path, target: Path) -> set[Path]:
         here = target / Path(folder).relative_to(source)
         here.mkdir(parents=True, exist_ok=True)
         for name in files:
-            if not _is_hidden(name) or name == LOCK_FILE:
+            if name == LOCK_FILE:
+                copied |= _copy_lock(Path(folder, name), here / name)
+            elif not _is_hidden(name):
                 _copy_file(Path(folder, name), here / name)
                 copied.add(here / name)
     return copied
 
 
+def _copy_lock(source: Path, target: Path) -> set[Path]:
+    """Copy a lock file unless the one that is there began as the same; an older release brings an older one."""
+    began_as, said = target.with_name(_BEGAN_AS), digest_of(source)
+    if not (target.exists() and began_as.exists() and began_as.read_text() == said):
+        began_as.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+        _copy_file(source, target)
+        write_private(began_as, said)
+    return {target, began_as}
+
+
 def _copy_file(source: Path, target: Path) -> None:
-    here = source.stat()
-    with contextlib.suppress(FileNotFoundError):
-        there = target.stat()
-        if source.name == LOCK_FILE and there.st_mtime_ns >= here.st_mtime_ns:
-            return
-        if (here.st_size, here.st_mtime_ns) == (there.st_size, there.st_mtime_ns):
-            return
+    """Copy a file unless it is there byte for byte; times tell nothing, an unpacked checkout may have one for all."""
+    content = source.read_bytes()
+    if target.is_file() and target.stat().st_size == len(content) and target.read_bytes() == content:
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
-    shutil.copyfile(source, partial)
-    os.utime(partial, ns=(here.st_atime_ns, here.st_mtime_ns))
+    partial.write_bytes(content)
     partial.chmod(0o600)
     partial.replace(target)
 
