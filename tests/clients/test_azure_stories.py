@@ -87,10 +87,10 @@ def a_group_and_a_deployment_are_made_read_and_deleted(told: Told) -> None:
     group, asked = told.group(0), told.deployed(4)
     names = ["STORAGE_ACCOUNT_ID", "STORAGE_ACCOUNT_NAME"]
 
-    assert told.arm.last_succeeded(group, asked["name"]) is None
+    assert told.arm.last(group, asked["name"]) is None
     assert told.arm.ensure_group(group, "eastus2", {"DeleteAfter": "2026-04-09T20:15:29Z"}) is True
     done = told.arm.deploy(group, **asked)
-    newest = told.arm.last_succeeded(group, asked["name"])
+    newest = told.arm.last(group, asked["name"])
 
     assert set(done.named(names)) == set(names)
     assert newest is not None and newest.outputs == done.outputs

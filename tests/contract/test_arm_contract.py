@@ -300,10 +300,10 @@ def test_the_newest_deployment_that_ended_well_is_found_behind_an_empty_page(wor
     world.client.deploy(group, "app-base-1", a_template(), {})
     world.client.deploy(group, "app-base-2", a_template(), {})
     world.client.deploy(group, "other", a_template(), {})
-    found = world.client.last_succeeded(group, "app-base-")
+    found = world.client.last(group, "app-base-")
     assert found is not None
     assert found.name == "app-base-2"
-    assert world.client.last_succeeded(group, "nothing-") is None
+    assert world.client.last(group, "nothing-") is None
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_a_whole_life_of_a_group_is_served(world: World) -> None:
     client.what_if(GROUP, "d", a_template(), {})
     client.deploy(GROUP, "d", a_template(), {})
     client.what_if(GROUP, "d", a_template(), {})
-    client.last_succeeded(GROUP, "d")
+    client.last(GROUP, "d")
     client.cancel(GROUP, "d")
     client.resources(GROUP)
     client.resource(client.resources(GROUP)[0], "2023-01-01")

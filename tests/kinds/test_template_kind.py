@@ -264,6 +264,23 @@ def test_a_secret_is_read_where_the_settings_point_and_nowhere_told(
     assert "sesame" not in kept
 
 
+def test_what_a_failed_deployment_may_have_left_is_put_right_though_nothing_else_shows(
+    sources: Path, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = work(sources, secure={"key": {"environment": "TEST_KEY"}})
+    monkeypatch.setenv("TEST_KEY", "one")
+    applied(asked, outside)
+    monkeypatch.setenv("TEST_KEY", "two")
+    fault = {"point": "arm", "subject": "PUT Microsoft.Storage/*", "how": "failed", "times": 1}
+    (outside.folder / "faults.json").write_text(json.dumps([fault]))
+    with pytest.raises(Broken):
+        applied(asked, outside)
+    monkeypatch.setenv("TEST_KEY", "one")
+    seen = template.preview(asked, outside)
+    assert seen.changes == (f"deploy {seen.plan}",)
+    assert template.apply(asked, seen, outside).outcome is Outcome.CHANGED
+
+
 def test_another_secret_is_another_deployment(sources: Path, outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = work(sources, secure={"key": {"environment": "TEST_KEY"}})
     monkeypatch.setenv("TEST_KEY", "one")

@@ -297,17 +297,15 @@ class Arm:
                 return None
             raise diagnosis.explain(_about(group, name), error) from error
 
-    def last_succeeded(self, group: str, prefix: str) -> Deployment | None:
-        """The newest deployment that ended well and whose name begins so; None when there is none, or no group."""
-        chosen = "provisioningState eq 'Succeeded'"
+    def last(self, group: str, prefix: str) -> Deployment | None:
+        """The newest deployment whose name begins so, however it ended; None when there is none, or no group."""
         try:
-            found = [_deployment(group, _plain(each)) for each in _Scope(self._deployments, group).list(chosen)]
+            found = [_deployment(group, _plain(each)) for each in _Scope(self._deployments, group).list()]
         except AzureError as error:
             if _is_absence(error):
                 return None
             raise diagnosis.explain(f"deployments in {group}", error) from error
-        # the filter is Azure's to honour and ours to check
-        ours = [each for each in found if each.succeeded and each.name.lower().startswith(prefix.lower())]
+        ours = [each for each in found if each.name.lower().startswith(prefix.lower())]
         return max(ours, key=lambda each: each.when, default=None)
 
     def what_if(
@@ -481,10 +479,10 @@ class _Scope:
             return self._calls.get(self._group, name)
         return self._calls.get_at_subscription_scope(name)
 
-    def list(self, chosen: str) -> Any:
+    def list(self) -> Any:
         if self._group:
-            return self._calls.list_by_resource_group(self._group, filter=chosen)
-        return self._calls.list_at_subscription_scope(filter=chosen)
+            return self._calls.list_by_resource_group(self._group)
+        return self._calls.list_at_subscription_scope()
 
     def what_if(self, name: str, body: Json, **how: Any) -> Any:
         if self._group:

@@ -233,9 +233,12 @@ def _what_if(asked: _Asked, outside: Any) -> "WhatIf":
 
 
 def _is_deployed(asked: _Asked, outside: Any) -> "Deployment | None":
-    """The last deployment of this template that ended well, if it was of exactly this content."""
-    last: Deployment | None = outside.arm.last_succeeded(asked.group, f"{asked.prefix}-")
-    return last if last and last.name.lower() == asked.name.lower() else None
+    """The last deployment of this template, if it ended well and was of exactly this content.
+
+    One that came after it and did not end well may have left what no what-if shows: a secret, say.
+    """
+    last: Deployment | None = outside.arm.last(asked.group, f"{asked.prefix}-")
+    return last if last and last.succeeded and last.name.lower() == asked.name.lower() else None
 
 
 def _gives(asked: _Asked, deployment: "Deployment") -> Json:
