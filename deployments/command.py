@@ -222,7 +222,7 @@ def audit(state: State = None, as_json: AsJson = False) -> None:
 
 @application.command()
 def prune(
-    keep: Annotated[int, typer.Option(min=1, help="Of so many releases, the newest, everything stays.")] = pruning.KEEP,
+    keep: Annotated[int, typer.Option(min=1, help="Of each environment's newest releases so many stay.")] = pruning.KEEP,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     state: State = None,
     as_json: AsJson = False,

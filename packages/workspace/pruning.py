@@ -17,7 +17,7 @@ from workspace.contents import Contents
 from workspace.ledger import Event, Ledger
 
 KEEP = 30
-"""Of so many releases, the newest, the definitions stay."""
+"""Of so many releases, the newest that each environment proved, the definitions stay."""
 
 YOUNG = datetime.timedelta(days=7)
 """What was kept or used within this time stays, whatever else is said of it."""
@@ -37,8 +37,8 @@ def prune(
     """Remove the kept definitions that nobody needs any more, and say which; with `dry` only say.
 
     Those of this machine in the folder `store`, and those of the team in `shared`, each by the same rule. Those stay
-    that belong to one of the last `keep` releases, to the release that an environment has proven now, to one that is
-    held, or to the last run in an environment, which may be at work; and all that are young.
+    that belong to one of the last `keep` releases of an environment, which it may go back to or hand on, to one that
+    is held, or to the last run in an environment, which may be at work; and all that are young.
     """
     needed = _needed(ledger, keep)
     return (*_prune_folder(store, needed, dry=dry), *_prune_shared(shared, needed, dry=dry))
@@ -82,11 +82,10 @@ def told(gone: tuple[Gone, ...]) -> str:
 def _needed(ledger: Ledger, keep: int) -> set[str]:
     proofs = history.proofs(ledger)
     is_held = held.everywhere(ledger)
-    found = list(dict.fromkeys(proof.release.definitions for proof in proofs))[:keep]
-    found += [proof.release.definitions for proof in proofs if proof.release.id in is_held]
+    found = [proof.release.definitions for proof in proofs if proof.release.id in is_held]
     for environment in ledger.environments():
-        if proven := ledger.proven(environment):
-            found.append(proven.definitions)
+        its = (proof.release.definitions for proof in proofs if proof.environment == environment)
+        found += list(dict.fromkeys(its))[:keep]
         started = [each for each in ledger.after(0, environment) if each.event is Event.STARTED]
         found += [str(each.body.get("definitions", "")) for each in started[-1:]]
     return set(found)

@@ -71,6 +71,16 @@ def test_what_an_environment_has_proven_now_stays_however_old(state: Path, ledge
     assert len(left(state)) == 2
 
 
+def test_what_an_environment_had_before_stays_however_many_releases_others_proved(state: Path, ledger: Ledger) -> None:
+    """It may go back to it; and where the newest has not stood long enough it is what the next one gets."""
+    before, now = (proven(state, ledger, name, "staging") for name in ("before", "now"))
+    for number in range(5):
+        proven(state, ledger, str(number))
+    pruning.prune(state / "definitions", ledger, keep=2)
+    assert {before, now} < left(state)
+    assert len(left(state)) == 4
+
+
 @pytest.mark.parametrize("hours", [1, -1])
 def test_what_is_young_stays_and_what_is_a_little_older_does_not(state: Path, ledger: Ledger, hours: int) -> None:
     when = time.time() - (pruning.YOUNG - datetime.timedelta(hours=hours)).total_seconds()
