@@ -222,7 +222,7 @@ def audit(state: State = None, as_json: AsJson = False) -> None:
 
 @application.command()
 def prune(
-    keep: Annotated[int, typer.Option(min=1, help="Of each environment's newest releases so many stay.")] = pruning.KEEP,
+    keep: Annotated[int, typer.Option(min=1, help="So many releases of each environment stay.")] = pruning.KEEP,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     state: State = None,
     as_json: AsJson = False,
@@ -320,15 +320,14 @@ def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Map
     facts = history.facts(ledger, environment, (runner, f"{service}-check", f"{service}-record"))
     # what was blocked was not touched
     brought = [fact for fact in facts.get(runner, []) if fact.outcome != Outcome.BLOCKED]
-    done, serving = history.changed(brought), history.succeeded(brought)
-    check = history.succeeded(facts.get(f"{service}-check", []))
+    done, serving = history.brought(brought), history.succeeded(brought)
     if serving is None:
         raise Refused(f"Nothing of {service} was ever promoted to {environment}; run promote/{environment} first.")
     proven = [each for each in history.proofs(ledger) if serving.content in each.release.parts.values()]
     here = [each for each in proven if each.environment == environment]
     release = (here or proven)[0].release if proven else None
     runs = {each.run: each for each in history.runs(ledger, environment)}
-    run = runs.get(done.run) if done else None
+    run = runs.get(done.half_done or done.run) if done else None
     record = history.attempted(facts.get(f"{service}-record", []))
     return {
         "host": host,
@@ -342,7 +341,7 @@ def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Map
         "promoted": f"{_when(done.at)}{_by(run.by if run else '')}: {done.detail}" if done else "",
         "seen": _seen(brought[-1]),
         "approved": f"by {run.approver}" if run and run.approver else "",
-        "verified": f"{_when(check.at)}: {check.detail}" if check else "never",
+        "verified": _verified(facts.get(f"{service}-check", []), done.number if done else 0),
         "record": record.detail if record else "",
     }
 
@@ -357,6 +356,19 @@ def _seen(last: Fact) -> str:
     if last.way in (Way.ADOPTED, Way.COMPLETED):
         return f"{when}: {last.way}; run {last.half_done} had begun it"
     return ""
+
+
+def _verified(checks: Sequence[Fact], since: int) -> str:
+    """When and how it was verified last, and whether that was before what it serves now, or failed meanwhile."""
+    check = history.succeeded(checks)
+    tried = [each for each in checks if each.outcome != Outcome.BLOCKED]
+    failed = f"{_when(tried[-1].at)}: {tried[-1].outcome}, {tried[-1].detail}" if tried and tried[-1] != check else ""
+    if check is None:
+        return "; ".join(filter(None, ("never", failed)))
+    then = f"{_when(check.at)}: {check.detail}"
+    if check.number < since:
+        return "; ".join(filter(None, ("not since it was promoted", failed, f"what was there before {then}")))
+    return "; ".join(filter(None, (then, failed)))
 
 
 def _doubt(last: Fact, runs: Mapping[str, history.Run]) -> str:

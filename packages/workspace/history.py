@@ -66,6 +66,7 @@ class Fact:
     relies_on: int = 0
     half_done: str = ""
     drift: tuple[str, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,15 @@ def named(ledger: Ledger, name: str) -> Release:
 
 
 def differences(first: Release, second: Release) -> list[Difference]:
-    """In what two releases differ, parts first, then definitions, then where they come from and what made them."""
+    """In what two releases differ, parts first, then definitions, then where they come from and what made them.
+
+    All definitions are one of them: what belongs to one environment alone is in no other.
+    """
     found = []
     for what, ours, theirs in (
         ("part", first.parts, second.parts),
         ("definition", first.nodes, second.nodes),
+        ("definitions", {"all of them": first.definitions}, {"all of them": second.definitions}),
         ("commit", {"commit": first.commit.get("id", "")}, {"commit": second.commit.get("id", "")}),
         ("tool", first.tools, second.tools),
     ):
@@ -157,9 +162,18 @@ def attempted(its: Sequence[Fact]) -> Fact | None:
     return next((f for f in reversed(its) if Outcome(f.outcome).is_success and f.way != Way.SKIPPED), None)
 
 
-def changed(its: Sequence[Fact]) -> Fact | None:
-    """The last outcome of a node by which something was done."""
-    return next((fact for fact in reversed(its) if fact.outcome == Outcome.CHANGED), None)
+def brought(its: Sequence[Fact]) -> Fact | None:
+    """The outcome that brought what is there: the last by which something was done, or was found done by another run.
+
+    Found done is what has another content than the success before, whoever applied it.
+    """
+    found, content = None, ""
+    for fact in (each for each in its if Outcome(each.outcome).is_success):
+        is_other = fact.content != content and (content or fact.way == Way.ADOPTED)
+        if fact.outcome == Outcome.CHANGED or is_other:
+            found = fact
+        content = fact.content
+    return found
 
 
 def _fact(entry: Entry) -> Fact:
@@ -175,6 +189,7 @@ def _fact(entry: Entry) -> Fact:
         relies_on=int(body.get("relies_on", 0)),
         half_done=str(body.get("half_done", {}).get("run", "")),
         drift=tuple(body.get("drift", {}).get("changes", ())),
+        number=entry.number,
     )
 
 

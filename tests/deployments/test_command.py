@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,36 @@ def test_after_a_failure_a_host_is_explained_by_its_last_success_and_with_doubt(
     found = asked(state, "explain", "staging.chain.mystira.app")
     assert (found["serves"], found["release"]) == (OLD, release(OLD).id)
     assert found["doubt"].endswith("failed, a pod crashes; what is served since is not certain")
+
+
+def test_what_another_run_is_found_to_have_done_is_not_told_as_the_deed_of_the_run_before(state: Path) -> None:
+    ledger = Ledger(state)
+    with ledger.hold("staging", "r5"):
+        ledger.write("r5", "staging", Event.STARTED, nodes={}, by="sipho@desk", release=release(NEW).id)
+        ledger.write("r5", "staging", Event.INTENT, "chain-rollout", changes=["change chain"])
+    found = Result(Outcome.UNCHANGED, "9 objects were as they should be", content=NEW)
+    with ledger.hold("staging", "r6"):
+        ledger.write("r6", "staging", Event.STARTED, nodes={}, by="thandi@laptop", release=release(NEW).id)
+        ledger.outcome("r6", "staging", "chain-rollout", found, way="adopted", half_done={"entry": 1, "run": "r5"})
+        ledger.outcome("r6", "staging", "chain-check", Result(Outcome.FAILED, "answers 503"))
+    told = asked(state, "explain", "staging.chain.mystira.app")
+    assert told["promoted"].endswith("by sipho@desk: 9 objects were as they should be")
+    assert told["approved"] == ""
+    assert told["verified"].startswith("not since it was promoted; ")
+    assert "failed, answers 503; what was there before 20" in told["verified"]
+    with ledger.hold("staging", "r7"):
+        ledger.outcome("r7", "staging", "chain-check", Result(Outcome.UNCHANGED, "answers 200"))
+        ledger.outcome("r7", "staging", "chain-check", Result(Outcome.UNKNOWN, "answers nothing"))
+    later = asked(state, "explain", "staging.chain.mystira.app")["verified"]
+    assert re.fullmatch(r"[\d :-]{16}: answers 200; [\d :-]{16}: unknown, answers nothing", later)
+
+
+def test_releases_that_differ_in_what_one_environment_has_alone_are_not_told_as_equal(state: Path) -> None:
+    other = replace(release(NEW), definitions="e" * 64)
+    promoted(Ledger(state), "prod", "r5", other)
+    assert asked(state, "diff", "dev", "prod")["differences"] == [
+        {"what": "definitions", "name": "all of them", "first": "d" * 64, "second": "e" * 64}
+    ]
 
 
 def test_who_approved_is_told(state: Path) -> None:
