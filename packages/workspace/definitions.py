@@ -56,10 +56,12 @@ def keep(root: Path, folders: Sequence[str], store: Path, made: Mapping[str, byt
     """Keep a copy of these folders under the digest that names it; one that is kept already is left alone.
 
     `made` are files, by name, that belong to the copy and are not in the checkout; they lie in folders of their own.
+    Broken where the copy that is kept already was altered.
     """
     digest = digest_of(root, folders, made)
-    target = store / digest
+    target, every = store / digest, {*folders, *(name.partition("/")[0] for name in made)}
     if _is_used(target):
+        _require_unaltered(target, every, "it")
         return Kept(target, digest, commit.of(root))
     partial = store / f".{digest}.{uuid.uuid4().hex[:8]}"
     for name, file in files(root, folders):
@@ -73,7 +75,7 @@ def keep(root: Path, folders: Sequence[str], store: Path, made: Mapping[str, byt
         written.write_bytes(content)
         written.chmod(0o400)
     partial.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if digest_of(partial, {*folders, *(name.partition("/")[0] for name in made)}) != digest:
+    if digest_of(partial, every) != digest:
         shutil.rmtree(partial)
         raise Refused(f"The definitions in {root} changed while they were read, and nothing was touched; run it again.")
     try:
@@ -92,12 +94,16 @@ def kept(digest: str, folders: Sequence[str], store: Path, builder: str) -> Kept
             f"The definitions of the release ({digest[:12]}) are not in {store}, and nothing was touched; run "
             f"promote/{builder} again, which keeps them, or bring the folder from where it was built."
         )
-    if digest_of(found, folders) != digest:
-        raise Broken(
-            f"{found} is not what its name says: the kept definitions were altered, and nothing was touched. Remove "
-            f"that folder and run promote/{builder} again."
-        )
+    _require_unaltered(found, folders, f"promote/{builder}")
     return Kept(found, digest)
+
+
+def _require_unaltered(copy: Path, folders: Iterable[str], flow: str) -> None:
+    if digest_of(copy, folders) != copy.name:
+        raise Broken(
+            f"{copy} is not what its name says: the kept definitions were altered, and nothing was touched. Remove "
+            f"that folder and run {flow} again."
+        )
 
 
 @contextlib.contextmanager

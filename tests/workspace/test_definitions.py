@@ -89,6 +89,8 @@ def test_an_altered_copy_is_not_believed(checkout: Path, tmp_path: Path) -> None
     file.write_text("# other logs\n")
     with pytest.raises(Broken, match="the kept definitions were altered, and nothing was touched"):
         definitions.kept(kept.digest, FOLDERS, tmp_path / "kept", "dev")
+    with pytest.raises(Broken, match="the kept definitions were altered, and nothing was touched"):
+        definitions.keep(checkout, FOLDERS, tmp_path / "kept")
 
 
 def test_a_copy_that_is_not_there_is_refused_with_what_to_do(tmp_path: Path) -> None:
