@@ -27,7 +27,10 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Pin:
-    """Who answered where, for which nodes: since when, in which run, by whom and why it was taken as right."""
+    """Who answered where, for which nodes: since when, in which run, by whom and why it was taken as right.
+
+    `instead` is the place that was pinned before, where what answered was met at another one.
+    """
 
     name: str
     what: str
@@ -39,15 +42,16 @@ class Pin:
     run: str = ""
     by: str = ""
     number: int = 0
+    instead: str = ""
 
 
 class Book:
     """The pins of one environment as its ledger has them."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._by_node: dict[tuple[str, str], Pin] = {}
+        self._by_node: dict[tuple[str, str], dict[str, Pin]] = {}
         self._by_place: dict[tuple[str, str], Pin] = {}
-        self._strays: dict[tuple[str, str], Pin] = {}
+        self._strays: dict[tuple[str, str, str], Pin] = {}
         for entry in entries:
             self.take(entry)
 
@@ -55,20 +59,28 @@ class Book:
         """Take in one entry; what is not about pins changes nothing."""
         if entry.event not in (Event.PINNED, Event.STRAYED):
             return
-        body = {name: entry.body.get(name, "") for name in ("name", "what", "place", "value", "why", "by")}
+        body = {name: entry.body.get(name, "") for name in ("name", "what", "place", "value", "why", "by", "instead")}
         nodes = tuple(entry.body["nodes"])
         pin = Pin(**body, nodes=nodes, at=entry.at, run=entry.run, number=entry.number)
         if entry.event is Event.STRAYED:
-            self._strays |= {(pin.what, node): pin for node in nodes}
+            self._strays |= {(pin.what, node, pin.place): pin for node in nodes}
             return
         self._by_place[pin.what, pin.place] = pin
         for node in nodes:
-            self._by_node[pin.what, node] = pin
-            self._strays.pop((pin.what, node), None)
+            its = self._by_node.setdefault((pin.what, node), {})
+            its.pop(pin.instead, None)
+            its[pin.place] = pin
+            self._strays.pop((pin.what, node, pin.place), None)
 
-    def of(self, identity: Identity, node: str) -> Pin | None:
-        """What was pinned for this node, or by another node at this place; None where nothing is."""
-        found = self._by_node.get((identity.what, node)) or self.at(identity)
+    def of(self, identity: Identity, node: str, touched: Iterable[Identity]) -> Pin | None:
+        """What was pinned for this node, or by another node at this place; None where nothing is.
+
+        A node may touch several things of a sort, two vaults say. What is new among those that are `touched` now has
+        come in the place of one that no longer is, if there is such a one.
+        """
+        its, now = self._by_node.get((identity.what, node), {}), {each.place for each in touched}
+        left = [pin for place, pin in its.items() if place not in now]
+        found = its.get(identity.place) or max(left, key=lambda pin: pin.number, default=None) or self.at(identity)
         return found if found and found.value else None
 
     def at(self, identity: Identity) -> Pin | None:
@@ -78,16 +90,17 @@ class Book:
 
     def knows(self, identity: Identity, node: str, value: str) -> bool:
         """Whether exactly this is recorded for the node already."""
-        found = self._by_node.get((identity.what, node))
-        return found is not None and (found.place, found.value) == (identity.place, value)
+        found = self._by_node.get((identity.what, node), {}).get(identity.place)
+        return found is not None and found.value == value
 
     def pins(self) -> tuple[Pin, ...]:
         """Every pin that holds, with all the nodes it holds for, in order of their kinds and names."""
-        return _gathered({key: pin for key, pin in self._by_node.items() if pin.value})
+        every = ((node, pin) for (_, node), its in self._by_node.items() for pin in its.values())
+        return _gathered((node, pin) for node, pin in every if pin.value)
 
     def strays(self) -> tuple[Pin, ...]:
         """What answered instead when a run was refused, as long as nobody has said what to think of it."""
-        return _gathered(self._strays)
+        return _gathered((node, pin) for (_, node, _), pin in self._strays.items())
 
 
 def book(ledger: Ledger, environment: str) -> Book:
@@ -115,13 +128,14 @@ def repin(ledger: Ledger, environment: str, name: str, *, because: str, by: str)
         for each in meant:
             ledger.write(
                 "", environment, Event.PINNED, name=each.name, what=each.what, place=each.place, value=each.value,
-                nodes=each.nodes, why=because.strip(), by=by,
+                nodes=each.nodes, why=because.strip(), by=by, instead=each.instead,
             )  # fmt: skip
         return tuple(meant)
 
 
-# What is to be written down: its event, the identity, what answered, the nodes concerned, and why.
-_Told = tuple[Event, Identity, str, Iterable[str], str]
+# What is to be written down: its event, the identity, what answered, the nodes concerned, why, and instead of which
+# other place.
+_Told = tuple[Event, Identity, str, Iterable[str], str, str]
 
 
 class Pins:
@@ -143,7 +157,7 @@ class Pins:
         What is met for the first time is pinned. What cannot be asked now is left to the step that needs it.
         """
         self._by = by
-        touched = {work.node.id: (work, identities.touched(work, self._outside.addresses)) for work in works}
+        touched = {work.node.id: (work, self._touched(work)) for work in works}
         asked: dict[Identity, Work] = {each: work for work, found in touched.values() for each in found}
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pins") as pool:
             answers = dict(zip(asked, pool.map(self._tried, asked, asked.values()), strict=True))
@@ -164,7 +178,7 @@ class Pins:
         if preview.is_empty and work.node.kind is Kind.STACK:
             yield
             return
-        found = identities.touched(work, self._outside.addresses)
+        found = self._touched(work)
         if found:
             with ThreadPoolExecutor(len(found), thread_name_prefix="pins") as pool:
                 answers = list(pool.map(lambda each: self._ask(each, work), found))
@@ -182,7 +196,7 @@ class Pins:
         new: list[_Told] = []
         for each in (*touched, *sorted(own, key=str)):
             made = each in own and identities.announces(preview.changes, each)
-            pin = self._book.of(each, work.node.id)
+            pin = self._book.of(each, work.node.id, self._touched(work))
             if pin is not None and not made:
                 continue
             with contextlib.suppress(WorkspaceError):
@@ -192,27 +206,30 @@ class Pins:
                 if answer and (pin is None or answer != pin.value):
                     is_ours = made or each.what is What.STATE
                     why = f"made by {work.node.id}" if is_ours else "first seen"
-                    new.append((Event.PINNED, each, answer, self._roles(each, pin, work), why))
+                    new.append((Event.PINNED, each, answer, self._roles(each, pin, work), why, ""))
         with self._lock, contextlib.suppress(WorkspaceError):
             self._write(new)
 
     def _roles(self, identity: Identity, pin: Pin | None, work: Work) -> set[str]:
         """The nodes for which what was made anew takes the place of what was there."""
         others = {node for each in self._book.pins() if pin and each.value == pin.value for node in each.nodes}
-        return others | ({work.node.id} if identity in identities.touched(work, self._outside.addresses) else set())
+        return others | ({work.node.id} if identity in self._touched(work) else set())
+
+    def _touched(self, work: Work) -> tuple[Identity, ...]:
+        return identities.touched(work, self._outside.addresses)
 
     # Comparing.
 
     def _judge(self, met: Sequence[tuple[Work, Identity, str]]) -> None:
         """Pin what is new, say what is gone, and refuse, with all of it in the ledger, what is another one."""
         wrong: dict[Identity, str] = {}
-        strays: dict[tuple[Identity, str], tuple[str, set[str]]] = {}
+        strays: dict[tuple[Identity, str, str], tuple[str, set[str]]] = {}
         new: dict[tuple[Identity, str, str], set[str]] = {}
         absent: dict[Identity, tuple[Work, Pin]] = {}
         with self._lock:
             self._met |= {each for _, each, _ in met}
             for work, each, answer in met:
-                pin = self._book.of(each, work.node.id) or self._world.at(each)
+                pin = self._book.of(each, work.node.id, self._touched(work)) or self._world.at(each)
                 if said := self._declared(each, answer):
                     wrong[each] = said
                 elif pin is None or pin.value == answer:
@@ -223,13 +240,14 @@ class Pins:
                 elif why := self._excuse(each, pin, answer):
                     new.setdefault((each, answer, why), set()).add(work.node.id)
                 else:
-                    strays.setdefault((each, answer), (_was(each, pin, answer), set()))[1].add(work.node.id)
-            told = [(Event.STRAYED, each, answer, nodes, "") for (each, answer), (_, nodes) in strays.items()]
+                    before = pin.place if pin.place != each.place else ""
+                    strays.setdefault((each, answer, before), (_was(each, pin, answer), set()))[1].add(work.node.id)
+            told = [(Event.STRAYED, each, answer, its, "", left) for (each, answer, left), (_, its) in strays.items()]
             if not strays and not wrong:
-                told = [(Event.PINNED, each, answer, nodes, why) for (each, answer, why), nodes in new.items()]
+                told = [(Event.PINNED, each, answer, nodes, why, "") for (each, answer, why), nodes in new.items()]
             self._write(told)
         if strays or wrong:
-            raise Refused(self._sentence(wrong, {each: said for (each, _), (said, _) in strays.items()}))
+            raise Refused(self._sentence(wrong, {each: said for (each, *_), (said, _) in strays.items()}))
         for identity, (work, pin) in absent.items():
             self._say(work, f"{identity.what} {identity.place}, pinned since {_when(pin.at)}, is not there now")
 
@@ -279,7 +297,7 @@ class Pins:
         try:
             return self._ask(identity, work)
         except WorkspaceError as error:
-            pin = self._book.of(identity, work.node.id)
+            pin = self._book.of(identity, work.node.id, self._touched(work))
             declared = {
                 What.TENANT: str(self._outside.addresses.tenant).lower(),
                 What.SUBSCRIPTION: identity.place.lower(),
@@ -300,10 +318,12 @@ class Pins:
         for entry in entries:
             self._book.take(entry)
 
-    def _body(self, event: Event, identity: Identity, answer: str, nodes: Iterable[str], why: str) -> Mapping[str, Any]:
+    def _body(
+        self, _: Event, identity: Identity, answer: str, nodes: Iterable[str], why: str, instead: str
+    ) -> Mapping[str, Any]:
         return {
             "name": _name(identity), "what": str(identity.what), "place": identity.place, "value": answer,
-            "nodes": sorted(nodes), "why": why, "by": self._by,
+            "nodes": sorted(nodes), "why": why, "by": self._by, "instead": instead,
         }  # fmt: skip
 
     def _say(self, work: Work, line: str) -> None:
@@ -347,11 +367,11 @@ def _was(identity: Identity, pin: Pin, answer: str) -> str:
     return f"the {identity.what} {identity.place} is another one: it was {pin.value} {since}, and {now}"
 
 
-def _gathered(found: Mapping[tuple[str, str], Pin]) -> tuple[Pin, ...]:
+def _gathered(found: Iterable[tuple[str, Pin]]) -> tuple[Pin, ...]:
     """Each pin once, with the nodes of all entries that say the same."""
     together: dict[tuple[str, str, str], list[tuple[str, Pin]]] = {}
-    for (what, node), pin in found.items():
-        together.setdefault((what, pin.place, pin.value), []).append((node, pin))
+    for node, pin in found:
+        together.setdefault((pin.what, pin.place, pin.value), []).append((node, pin))
     made = []
     for same in together.values():
         first = min((pin for _, pin in same), key=lambda pin: pin.number)

@@ -292,6 +292,27 @@ def test_a_node_that_is_sent_elsewhere_by_its_settings_is_refused(
     assert doing.written == []
 
 
+def vaults(*names: str) -> tuple[Node, ...]:
+    """The nodes, with a secret that is filled from these vaults."""
+    keys = {"keys": {name: {"vault": name} for name in names}}
+    return tuple(replace(each, settings={**IN_CLUSTER, **keys}) if each.id == "secret" else each for each in NODES)
+
+
+def test_a_node_may_touch_several_things_of_a_sort_and_come_to_touch_one_more_or_less(place: Place) -> None:
+    place.target.by_name |= {name: f"/subscriptions/s-1/{name}" for name in ("a-kv", "b-kv", "c-kv", "d-kv")}
+    for names in (("a-kv",), ("a-kv", "b-kv"), ("a-kv", "b-kv"), ("b-kv",), ("b-kv", "a-kv")):
+        assert "secret" in place.promote(nodes=vaults(*names)).written
+    with pytest.raises(Refused, match=r"the vault was b-kv .* and is c-kv now"):
+        place.promote(nodes=vaults("a-kv", "c-kv"))
+    pins.repin(place.ledger, "dev", "vault:c-kv", because="moved", by="a person")
+    with place.ledger.hold("dev", "after"):
+        assert "secret" in place.promote(nodes=vaults("a-kv", "c-kv")).written
+        assert "secret" in place.promote(nodes=vaults("a-kv", "c-kv", "d-kv")).written
+        place.target.by_name["a-kv"] = "/subscriptions/s-1/another"
+        with pytest.raises(Refused, match="the vault a-kv is another one"):
+            place.promote(nodes=vaults("a-kv", "c-kv", "d-kv"))
+
+
 def test_what_the_addresses_declare_is_compared_from_the_very_first_run(place: Place) -> None:
     place.target.account = ("s-1", "t-2")
     with pytest.raises(Refused, match="name the tenant t-1, and subscription s-1 belongs to t-2") as told:
