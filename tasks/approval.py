@@ -28,7 +28,8 @@ class Approval(RunInput):
 async def asked(step: Step, previews: dict[str, Preview]) -> None:
     """Return once a person approved exactly this plan, where the place asks for one; refused on another answer.
 
-    A person may take a day: what is carried is looked for again after that, before anything changes.
+    A person may take a day: after that what is carried is looked for again before anything changes, and what had
+    nothing to do is compared again before it is skipped.
     """
     place = step.execution.plan.environment
     if not place.needs_approval:
@@ -51,6 +52,7 @@ async def asked(step: Step, previews: dict[str, Preview]) -> None:
     await step.threads.run(
         presence.require, execution.plan, execution.outside, step.delays, partial(_say, step), execution.halt
     )
+    execution.look_again()
 
 
 def _say(step: Step, line: str) -> None:

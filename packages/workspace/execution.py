@@ -150,6 +150,15 @@ class Execution:
         )  # fmt: skip
         return preview
 
+    def look_again(self) -> None:
+        """Forget every preview that found nothing to do: after a long wait it does not say how it is now.
+
+        What is to be changed stays as it was shown.
+        """
+        with self._lock:
+            kept = {name: its for name, its in self.expected.items() if its.preview.changes}
+            self.expected = {name: its for name, its in kept.items() if not its.preview.only_doubts}
+
     def apply(self, name: str, say: Callable[[str], None] = say_nothing) -> Result:
         """Preview the node unless that still holds, apply exactly the preview, ask reality, record the outcome.
 

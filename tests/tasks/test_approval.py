@@ -11,6 +11,7 @@ from made_up_steps import step
 from pydantic import ValidationError
 from workspace.environment import Environment
 from workspace.errors import Refused
+from workspace.execution import Expected
 from workspace.node import Kind, Node, Stage
 from workspace.plan import draw
 from workspace.release import Release
@@ -98,6 +99,20 @@ def test_what_went_while_a_person_thought_is_found_before_anything_changes(
     monkeypatch.setattr(approval, "pause_flow_run", pause)
     with pytest.raises(Refused, match=f"nothing was touched, because this is missing: {gone} in the registry"):
         asyncio.run(approval.asked(made, PLAN))
+
+
+def test_what_had_nothing_to_do_is_compared_again_after_a_person_thought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = guarded(tmp_path)
+    made.execution.expected |= {name: Expected(its, "inputs") for name, its in PLAN.items()}
+
+    async def pause(wait_for_input: Any, **_: Any) -> Any:
+        return approval.Approval(phrase=wait_for_input._description.split("`")[1], approver="a person")
+
+    monkeypatch.setattr(approval, "pause_flow_run", pause)
+    asyncio.run(approval.asked(made, PLAN))
+    assert set(made.execution.expected) == {"network"}
 
 
 def test_an_answer_says_who_gave_it() -> None:

@@ -271,6 +271,19 @@ def test_what_somebody_changes_after_the_preview_found_nothing_is_announced_befo
     assert told == [Event.INTENT, Event.EFFECT, Event.OUTCOME]
 
 
+def test_what_had_nothing_to_do_before_a_long_wait_is_compared_again_and_what_was_shown_stays(tmp_path: Path) -> None:
+    """The probe of a kind may see less than its preview does: a stack's reads its outputs."""
+    kind = Things({})
+    execution([thing("a", 1)], kind, tmp_path).apply("a")
+    run = execution([thing("a", 1), thing("b", 1)], kind, tmp_path)
+    assert (run.expect("a").is_empty, run.expect("b").is_empty) == (True, False)
+    kind.things["a"] = 2
+    run.look_again()
+    assert set(run.expected) == {"b"}
+    assert (run.apply("a").outcome, outcome_of(tmp_path).body["way"]) == (Outcome.CHANGED, "corrected")
+    assert kind.things == {"a": 1}
+
+
 class Reviving(Things):
     """A kind that does something more where its preview found nothing to do."""
 
