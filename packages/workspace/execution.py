@@ -97,6 +97,7 @@ class Execution:
         self._doubted: set[str] = set()
         self._unrecorded: dict[str, Result] = {}
         self._facts: dict[str, dict[str, Any]] = {}
+        self._ended = False
 
     @property
     def place(self) -> str:
@@ -129,8 +130,11 @@ class Execution:
             self._sayings = ()
 
     def end(self, sentence: str, *, success: bool) -> None:
-        """Record how the run ended."""
-        self.ledger.write(self.run, self.place, Event.ENDED, success=success, sentence=sentence)
+        """Record how the run ended, once: what goes wrong after that changes nothing of it."""
+        with self._lock:
+            if not self._ended:
+                self.ledger.write(self.run, self.place, Event.ENDED, success=success, sentence=sentence)
+                self._ended = True
 
     def expect(self, name: str, say: Callable[[str], None] = say_nothing) -> Preview:
         """What applying a node would do, as far as it can be known now; writes nothing but the ledger.

@@ -227,18 +227,23 @@ def _keep(
 
 @contextlib.contextmanager
 def _ending_told(ledger: Ledger, run: str, place: str) -> Iterator[None]:
-    """Whatever ends a run early, the ledger says that it ended and why."""
+    """Whatever ends a run early, the ledger says that it ended and why; one that has said how it ended has ended so."""
+    before = ledger.last_number(place)
+
+    def end(sentence: str) -> None:
+        if not any(entry.event is Event.ENDED for entry in ledger.after(before, place, run)):
+            ledger.write(run, place, Event.ENDED, success=False, sentence=sentence)
+
     try:
         yield
     except WorkspaceError as error:
-        ledger.write(run, place, Event.ENDED, success=False, sentence=str(error))
+        end(str(error))
         raise
     except BaseException as error:
-        sentence = (
+        end(
             f"{place}: the run was stopped by {type(error).__name__} before its end. What is done is recorded; "
             f"run promote/{place} again, and it is not done again."
         )
-        ledger.write(run, place, Event.ENDED, success=False, sentence=sentence)
         raise
 
 
