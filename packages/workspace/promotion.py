@@ -11,6 +11,7 @@ from typing import Any
 from workspace import (
     archive,
     carried,
+    commit,
     definitions,
     ending,
     gate,
@@ -125,9 +126,11 @@ def opened(
     by its id instead of the last that was proven. Waits for a run that is at work there, and says for whom. `narrow`
     may leave out nodes that were settled before. `reach` gives the clients of the addresses. Broken once `halt` is set
     while it waits, with nothing touched.
-    Refuses what `workspace.plan.draw` refuses, and a release of which something is missing, before anything is touched.
+    Refuses what `workspace.plan.draw` refuses, a release of which something is missing, and a checkout that went to
+    another commit while the run waited, before anything is touched.
     Whatever ends it early is in the ledger.
     """
+    began = commit.name(sources) if place.builds else ""
     stores = Outside(addresses)
     ledger = Ledger(stores.ledger, lease_seconds=lease_seconds)
     try:
@@ -142,6 +145,7 @@ def opened(
             with reach(addresses) as outside:
                 presence.require(whole, outside, patience.delays(addresses.poll_seconds), say, halt)
                 kept = kept or _keep(place, sources, folders, store, following, shared)
+                _refuse_another_commit(place, kept, began)
                 execution = Execution(
                     plan,
                     run=run,
@@ -223,6 +227,15 @@ def _keep(
     if shared is not None and place.builds:
         archive.share(kept, shared)
     return kept
+
+
+def _refuse_another_commit(place: Environment, kept: Kept, began: str) -> None:
+    """The nodes are of the commit at which the run began; definitions of another would make a release of both."""
+    if began and kept.commit.id != began:
+        raise Refused(
+            f"{place.name}: the checkout went from commit {began[:12]} to {kept.commit.id[:12] or 'none'} since this "
+            f"run began, and nothing was touched; run promote/{place.name} again."
+        )
 
 
 @contextlib.contextmanager
