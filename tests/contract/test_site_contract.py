@@ -43,11 +43,24 @@ def test_a_package_that_is_served_is_not_uploaded_again(azure: AzureHere) -> Non
 
 
 def test_a_package_that_cannot_be_fetched_is_not_taken_for_deployed(azure: AzureHere) -> None:
-    before = azure.static_site.deployed(GROUP, SITE)
+    before = deploy(azure, "before")
 
     with pytest.raises(Exception, match="could not be downloaded"):
         azure.static_site.deploy(GROUP, SITE, "file:///nowhere.zip", "0" * 64)
-    assert azure.static_site.deployed(GROUP, SITE) == before
+    assert azure.static_site.deployed(GROUP, SITE) == "", "whoever wants the package of before uploads it again"
+    assert deploy(azure, "before") == before == azure.static_site.deployed(GROUP, SITE)
+
+
+def test_what_was_there_before_is_not_taken_for_served_once_another_upload_began(azure: AzureHere) -> None:
+    """A run that dies between the upload and its mark, and then a rollback: the site serves what was left half-done."""
+    before = deploy(azure, "before")
+    settings = {"point": "arm", "subject": "PUT Microsoft.Web/staticSites/config *", "how": "500", "after": 1}
+    azure.fail(settings)
+    with pytest.raises((Broken, Unsettled)):
+        deploy(azure, "half-done")
+    azure.fail()
+    assert azure.web.greet(azure.static_site.host(GROUP, SITE), "/").body == "half-done"
+    assert azure.static_site.deployed(GROUP, SITE) != before
 
 
 def test_an_upload_that_azure_ends_as_failed_is_not_taken_for_deployed(azure: AzureHere) -> None:

@@ -1,6 +1,6 @@
 """Static Web Apps: upload a package through ARM, know what is deployed, and bind custom domains."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from workspace.errors import Broken, Overdue, Unsettled
 from workspace.work import say_nothing
 
 _MARK = "MYSTIRA_WORKSPACE_PACKAGE"
+_SHA256 = "sha256:"
 _LONGEST_PAUSE = 10.0
 _READY = "Ready"
 _LOST = ("Failed", "Unhealthy")
@@ -77,8 +78,10 @@ class StaticSite:
         """The SHA-256 of the package we deployed last; empty when there is none.
 
         Azure keeps no content address of a site, so it is kept in one app setting that is written after the upload.
+        Between the two nobody knows what is served, and the setting names no package.
         """
-        return self._settings(group, name).get(_MARK, "").removeprefix("sha256:")
+        mark = self._settings(group, name).get(_MARK, "")
+        return mark.removeprefix(_SHA256) if mark.startswith(_SHA256) else ""
 
     def deploy(
         self, group: str, name: str, url: str, sha256: str, *, deadline_seconds: float = 900, say: Say = say_nothing
@@ -88,11 +91,14 @@ class StaticSite:
         The URL may hold a signature and is shown nowhere.
         """
         settings = self._settings(group, name)
-        if settings.get(_MARK) == f"sha256:{sha256}":
+        if settings.get(_MARK) == f"{_SHA256}{sha256}":
             return False
+        if _MARK in settings:
+            # What was there before may be gone from now on; who dies after the upload must not leave its name behind.
+            self._mark(group, name, settings, f"begun {_SHA256}{sha256}")
         wanted = models.StaticSiteZipDeploymentARMResource(
             properties=models.StaticSiteZipDeployment(
-                app_zip_url=url, deployment_title=f"sha256:{sha256}", provider="mystira-workspace"
+                app_zip_url=url, deployment_title=f"{_SHA256}{sha256}", provider="mystira-workspace"
             )
         )
         with _asking(f"the upload to site {name}"):
@@ -104,10 +110,7 @@ class StaticSite:
                 longest_pause=self._polling,
             )
         say(f"{name} took the package {sha256[:12]}…")
-        with _asking(f"the settings of site {name}"):
-            self._sites.create_or_update_static_site_app_settings(
-                group, name, models.StringDictionary(properties={**settings, _MARK: f"sha256:{sha256}"})
-            )
+        self._mark(group, name, settings, f"{_SHA256}{sha256}")
         return True
 
     def domain(self, group: str, name: str, host: str) -> Domain | None:
@@ -187,6 +190,12 @@ class StaticSite:
 
     def _looks(self, seconds: float) -> operations.Pace:
         return operations.Pace(seconds, _LONGEST_PAUSE, min(0.1, self._polling))
+
+    def _mark(self, group: str, name: str, settings: Mapping[str, str], mark: str) -> None:
+        with _asking(f"the settings of site {name}"):
+            self._sites.create_or_update_static_site_app_settings(
+                group, name, models.StringDictionary(properties={**settings, _MARK: mark})
+            )
 
     def _settings(self, group: str, name: str) -> dict[str, str]:
         with _asking(f"the settings of site {name}"):
