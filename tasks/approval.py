@@ -34,17 +34,22 @@ async def asked(step: Step, previews: dict[str, Preview]) -> None:
     place = step.execution.plan.environment
     if not place.needs_approval:
         return
-    digest = fingerprint({name: preview.changes for name, preview in previews.items()})[:12]
+    digest = _digest(step, previews)
     phrase = f"DEPLOY TO {place.name.upper()} {digest}"
     description = (
         f"Plan {digest} is in the artifact plan-{place.name}. To approve it, answer with the phrase `{phrase}`."
     )
     execution = step.execution
-    execution.ledger.write(execution.run, place.name, Event.ASKED, plan=digest, phrase=phrase)
+    asking = (Event.ASKED, "", {"plan": digest, "phrase": phrase})
+    (entry,) = execution.ledger.write_all(execution.run, place.name, [asking])
     form = Approval.with_initial_data(description=description)
     pause: Any = pause_flow_run
+    # A flow run that is started again must ask anew: Prefect pauses once for a key, and then gives no answer at all.
     answer: Approval = await pause(
-        wait_for_input=form, timeout=_PATIENCE_SECONDS, poll_interval=_LOOK_SECONDS, key=f"approval-{digest}"
+        wait_for_input=form,
+        timeout=_PATIENCE_SECONDS,
+        poll_interval=_LOOK_SECONDS,
+        key=f"approval-{digest}-{entry.number}",
     )
     if answer.phrase != phrase:
         raise Refused(f"The plan {digest} for {place.name} was not approved: the phrase was not `{phrase}`.")
@@ -53,6 +58,14 @@ async def asked(step: Step, previews: dict[str, Preview]) -> None:
         presence.require, execution.plan, execution.outside, step.delays, partial(_say, step), execution.halt
     )
     execution.look_again()
+
+
+def _digest(step: Step, previews: dict[str, Preview]) -> str:
+    """What a person approves: these changes, of this release. The same lines may be shown for another one."""
+    execution = step.execution
+    kept = execution.definitions.digest if execution.definitions else ""
+    release = execution.plan.release.id if execution.plan.release else kept
+    return fingerprint([release, {name: preview.changes for name, preview in previews.items()}])[:12]
 
 
 def _say(step: Step, line: str) -> None:

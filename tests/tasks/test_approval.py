@@ -23,15 +23,21 @@ from tasks.step import Step
 PLAN = {"network": Preview(("create vnet",)), "chain": Preview()}
 
 
-def guarded(folder: Path) -> Step:
-    made = step(folder, {})
+def guarded(folder: Path, release: Release | None = None) -> Step:
+    made = step(folder, {}, release=release)
     made.execution.plan = replace(
         made.execution.plan, environment=replace(made.execution.plan.environment, needs_approval=True)
     )
     return made
 
 
-def asked(folder: Path, previews: dict[str, Preview], patch: pytest.MonkeyPatch, answer: str = "") -> str:
+def asked(
+    folder: Path,
+    previews: dict[str, Preview],
+    patch: pytest.MonkeyPatch,
+    answer: str = "",
+    release: Release | None = None,
+) -> str:
     """The phrase a person is asked for; they answer with it, or with another one."""
     seen: list[str] = []
 
@@ -41,7 +47,7 @@ def asked(folder: Path, previews: dict[str, Preview], patch: pytest.MonkeyPatch,
         return approval.Approval(phrase=answer or phrase, approver="a person")
 
     patch.setattr(approval, "pause_flow_run", pause)
-    asyncio.run(approval.asked(guarded(folder), previews))
+    asyncio.run(approval.asked(guarded(folder, release), previews))
     return seen[0]
 
 
@@ -73,6 +79,16 @@ def test_another_plan_has_another_phrase(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, Preview]
 ) -> None:
     assert asked(tmp_path, PLAN, monkeypatch) != asked(tmp_path, other, monkeypatch)
+
+
+def test_the_same_changes_of_another_release_have_another_phrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flow run that is started again reads the answer that it got before, and may carry a newer release."""
+    phrases = {
+        asked(tmp_path, PLAN, monkeypatch, release=Release({}, definitions, "dev")) for definitions in ("a", "b", "a")
+    }
+    assert len(phrases) == 2
 
 
 @pytest.mark.parametrize("answer", ["DEPLOY TO PRODUCTION", "deploy", "DEPLOY TO DEV 000000000000"])
@@ -113,6 +129,19 @@ def test_what_had_nothing_to_do_is_compared_again_after_a_person_thought(
     monkeypatch.setattr(approval, "pause_flow_run", pause)
     asyncio.run(approval.asked(made, PLAN))
     assert set(made.execution.expected) == {"network"}
+
+
+def test_a_flow_run_that_is_started_again_asks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[str] = []
+
+    async def pause(wait_for_input: Any, key: str, **_: Any) -> Any:
+        keys.append(key)
+        return approval.Approval(phrase=wait_for_input._description.split("`")[1], approver="a person")
+
+    monkeypatch.setattr(approval, "pause_flow_run", pause)
+    for _ in range(2):
+        asyncio.run(approval.asked(guarded(tmp_path), PLAN))
+    assert len(set(keys)) == 2
 
 
 def test_an_answer_says_who_gave_it() -> None:
