@@ -326,8 +326,8 @@ def _explained(ledger: Ledger, host: str, environment: str, service: str) -> Map
     proven = [each for each in history.proofs(ledger) if serving.content in each.release.parts.values()]
     here = [each for each in proven if each.environment == environment]
     release = (here or proven)[0].release if proven else None
-    runs = {each.run: each for each in history.runs(ledger, environment)}
-    run = runs.get(done.half_done or done.run) if done else None
+    runs = history.runs(ledger, environment)
+    run = history.of(runs, done) if done else None
     record = history.attempted(facts.get(f"{service}-record", []))
     return {
         "host": host,
@@ -371,9 +371,9 @@ def _verified(checks: Sequence[Fact], since: int) -> str:
     return "; ".join(filter(None, (then, failed)))
 
 
-def _doubt(last: Fact, runs: Mapping[str, history.Run]) -> str:
+def _doubt(last: Fact, runs: Sequence[history.Run]) -> str:
     """What came after the last success: since then it is not certain what is served."""
-    run = runs.get(last.run)
+    run = history.of(runs, last)
     tried = f"{_when(last.at)}{_by(run.by if run else '')}: {last.outcome}, {last.detail}"
     return f"{tried}; what is served since is not certain"
 

@@ -20,7 +20,7 @@ class Run:
 
     `success` is None for a run that has not ended, or whose end nobody recorded; `lost` then says who gave its machine
     up, when and why, where somebody did. `outcomes` counts nodes by outcome,
-    `ways` by how they came to it (skipped, adopted, corrected …).
+    `ways` by how they came to it (skipped, adopted, corrected …). `number` is that of its first entry.
     """
 
     run: str
@@ -35,6 +35,7 @@ class Run:
     lost: str = ""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     ways: Mapping[str, int] = field(default_factory=dict)
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,21 @@ class Difference:
 
 
 def runs(ledger: Ledger, environment: str) -> list[Run]:
-    """Every run in an environment, newest first."""
-    found: dict[str, list[Entry]] = {}
-    for entry in ledger.after(0, environment):
-        if entry.run:
-            found.setdefault(entry.run, []).append(entry)
-    return [_run(name, entries) for name, entries in reversed(found.items())]
+    """Every run in an environment, newest first; one that was started again is one run for each start."""
+    starts: list[list[Entry]] = []
+    latest: dict[str, list[Entry]] = {}
+    for entry in (each for each in ledger.after(0, environment) if each.run):
+        if entry.run not in latest or entry.event is Event.STARTED:
+            latest[entry.run] = []
+            starts.append(latest[entry.run])
+        latest[entry.run].append(entry)
+    return [_run(entries[0].run, entries) for entries in reversed(starts)]
+
+
+def of(runs: Iterable[Run], fact: Fact) -> Run | None:
+    """The run, of these, newest first, in which something was done; the one that had begun it where it was adopted."""
+    name = fact.half_done if fact.way == Way.ADOPTED else fact.run
+    return next((each for each in runs if each.run == name and each.number <= fact.number), None)
 
 
 def proofs(ledger: Ledger) -> list[Proof]:
@@ -194,7 +204,7 @@ def _fact(entry: Entry) -> Fact:
 
 
 def _run(name: str, entries: Sequence[Entry]) -> Run:
-    told = _last(entries)
+    told = {entry.event: entry for entry in entries}
     settled = {entry.node: entry.body for entry in entries if entry.event is Event.OUTCOME}
     started = _body(told.get(Event.STARTED))
     ended = _body(told.get(Event.ENDED))
@@ -212,18 +222,8 @@ def _run(name: str, entries: Sequence[Entry]) -> Run:
         lost=_lost(told.get(Event.LOST)),
         outcomes=_counted(str(body["outcome"]) for body in settled.values()),
         ways=_counted(str(body["way"]) for body in settled.values() if body.get("way")),
+        number=entries[0].number,
     )
-
-
-def _last(entries: Sequence[Entry]) -> dict[Event, Entry]:
-    """The last entry of each sort; one that was started again after its end has not ended, and is not lost."""
-    told: dict[Event, Entry] = {}
-    for entry in entries:
-        if entry.event is Event.STARTED:
-            told.pop(Event.ENDED, None)
-            told.pop(Event.LOST, None)
-        told[entry.event] = entry
-    return told
 
 
 def _lost(entry: Entry | None) -> str:

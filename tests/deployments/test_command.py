@@ -322,6 +322,22 @@ def test_a_run_that_is_started_again_after_its_end_has_not_ended(state: Path) ->
     assert (run["run"], run["ended"], run["success"]) == ("r3", "", None)
 
 
+def test_each_start_of_a_run_is_told_by_itself_in_the_order_of_time(state: Path) -> None:
+    ledger = Ledger(state)
+    promoted(ledger, "staging", "r5", release(OLD))
+    with ledger.hold("staging", "r4"):
+        ledger.write("r4", "staging", Event.STARTED, nodes={}, by="sipho@desk", release=release(NEW).id)
+        image = Result(Outcome.UNCHANGED, "was carried", content=NEW)
+        ledger.outcome("r4", "staging", "chain-image", image)
+    told = [(each["run"], each["success"], each["outcomes"]) for each in asked(state, "history", "staging")]
+    assert told == [
+        ("r4", None, {"unchanged": 1}),
+        ("r5", True, {"changed": 2, "unchanged": 1}),
+        ("r4", False, {"changed": 1, "failed": 1, "blocked": 1}),
+        ("r2", True, {"changed": 2, "unchanged": 1}),
+    ]
+
+
 def test_the_ledger_is_checked_and_what_was_altered_is_named(state: Path) -> None:
     assert set(asked(state, "audit")) == {"dev", "staging"}
     file = state / "dev.jsonl"
