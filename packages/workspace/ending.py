@@ -52,6 +52,7 @@ def release(execution: Execution) -> Release:
         nodes=equality.defined(execution),
         commit=kept.commit.as_json() if kept else {},
         tools=describe(execution.outside) if isinstance(execution.outside, Outside) else {},
+        locks=execution.locks,
     )
 
 

@@ -1,5 +1,6 @@
 """Whether what an environment has now is what its release says: part for part, definition for definition."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from workspace import definitions, manifests
@@ -10,16 +11,20 @@ from workspace.release import Release
 
 _SAME_EVERYWHERE = (Kind.STACK, Kind.TEMPLATE, Kind.WORKLOAD)
 _SHOWN = 5
+_PROVIDERS = "/providers"
+_PROVIDER = re.compile(r'^provider "([^"]+)" \{\n\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
 
 
 def defined(execution: Execution) -> dict[str, str]:
     """What defines each node whose definition travels, with what differs between environments left out.
 
-    A stack has its files and modules, and beside them its lock (`NODE/lock`); a workload the sources of its overlay,
+    A stack has its files and modules, and beside them its lock (`NODE/lock`) and the providers that were chosen, by it
+    or without one (`NODE/providers`); a workload the sources of its overlay,
     and beside them what they are rendered to (`NODE/rendered`); a template what it is compiled to; a record its type
     and time to live.
     """
     found = {name: digest for each in execution.plan.nodes.values() for name, digest in _of(execution, each)}
+    found |= {f"{name}{_PROVIDERS}": providers(text) for name, text in execution.locks.items()}
     return {name: digest for name, digest in found.items() if digest}
 
 
@@ -42,6 +47,8 @@ def _differences(execution: Execution, release: Release) -> Iterator[str]:
     # A name of its own may need records that others do not; what defines those both have is the same.
     common = {name for name, node in execution.plan.nodes.items() if node.kind in _SAME_EVERYWHERE}
     names = {name for name in now if name in release.nodes or name.partition("/")[0] in common}
+    # A release of a time when locks did not travel says nothing of them.
+    names = {name for name in names if name in release.nodes or release.locks or not name.endswith(_PROVIDERS)}
     absent = {name for name in release.nodes if name.partition("/")[0] in common}
     yield from _compared("is defined by", release.nodes, now, names | absent)
 
@@ -83,5 +90,14 @@ def _of(execution: Execution, node: Node) -> Iterator[tuple[str, str]]:
         yield f"{node.id}/rendered", str(result.gives.get("rendered", ""))
 
 
+def providers(lock: str) -> str:
+    """The providers that a lock file names, with their versions, in words."""
+    found = _PROVIDER.findall(lock)
+    return ", ".join(f"{address.partition('/')[2]} {version}" for address, version in sorted(found))
+
+
 def _short(content: str) -> str:
-    return content[:19] if content.startswith("sha256:") else content[:12]
+    """A digest cut to what tells two apart; other words as they are."""
+    if content.startswith("sha256:"):
+        return content[:19]
+    return content if " " in content else content[:12]

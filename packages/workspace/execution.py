@@ -26,6 +26,7 @@ from workspace.work import (
     Certainty,
     HeldLock,
     KindModule,
+    Locks,
     LockVerdict,
     Outcome,
     Preview,
@@ -286,6 +287,16 @@ class Execution:
             if node.kind in (Kind.IMAGE, Kind.PACKAGE)
         }
 
+    @property
+    def locks(self) -> dict[str, str]:
+        """What the tools of each node that succeeded chose, where they choose."""
+        found = {}
+        for name, node in self.plan.nodes.items():
+            module = self._kinds[node.kind]
+            if isinstance(module, Locks) and name in self.results and self.results[name].outcome.is_success:
+                found[name] = module.lock(self._work(node, self._given(), say_nothing), self.outside)
+        return {name: text for name, text in found.items() if text}
+
     def _pinned(self, work: Work, preview: Preview) -> contextlib.AbstractContextManager[None]:
         """Nothing is written while another target answers than the one that is pinned."""
         return contextlib.nullcontext() if self._pins is None else self._pins.around(work, preview)
@@ -315,11 +326,12 @@ class Execution:
             settings,
             directory,
             self._sources,
-            carried,
-            say,
-            kept,
-            alone,
-            judge,
+            carried=carried,
+            lock=self.plan.release.locks.get(node.id, "") if self.plan.release else "",
+            say=say,
+            kept=kept,
+            alone=alone,
+            judge_lock=judge,
             said=its.said,
             left=its.left,
             before=self._before.get(node.id, {}),

@@ -13,8 +13,9 @@ class Release:
     """Parts by node id (`chain-image` → `sha256:…`), the digest of the definitions, and where it was built.
 
     Two releases with the same content have the same id, whatever they are called and whenever they were made.
-    `nodes` says what defines each stack, template, workload and record, environments' sizes left out; `commit` where
-    the checkout was; `tools` with which programs it was made: they tell of a release, its content says what it is.
+    `locks` has, by stack, the lock file of the providers that Terraform chose where the release was built. `nodes` says
+    what defines each stack, template, workload and record, environments' sizes left out; `commit` where the checkout
+    was; `tools` with which programs it was made: they tell of a release, its content says what it is.
     """
 
     parts: Mapping[str, str]
@@ -23,11 +24,13 @@ class Release:
     nodes: Mapping[str, str] = field(default_factory=dict)
     commit: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
+    locks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits of the digest of everything in it."""
-        return fingerprint({"parts": dict(self.parts), "definitions": self.definitions})[:12]
+        locks = {"locks": dict(self.locks)} if self.locks else {}
+        return fingerprint({"parts": dict(self.parts), "definitions": self.definitions, **locks})[:12]
 
     def part(self, node: str) -> str:
         """The content address for one node; refused when the release does not carry it."""
@@ -45,6 +48,7 @@ class Release:
             "nodes": dict(sorted(self.nodes.items())),
             "commit": dict(self.commit),
             "tools": dict(sorted(self.tools.items())),
+            "locks": dict(sorted(self.locks.items())),
         }
 
 
@@ -57,6 +61,7 @@ def from_json(value: Mapping[str, Any]) -> Release:
         nodes=dict(value["nodes"]),
         commit=dict(value["commit"]),
         tools=dict(value["tools"]),
+        locks=dict(value.get("locks", {})),
     )
     if release.id != value["id"]:
         raise Refused(f"Release {value['id']} is not what its id says (it is {release.id}); the record was altered.")

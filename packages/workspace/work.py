@@ -121,7 +121,8 @@ class Work:
     """Everything a kind is handed about one node.
 
     `settings` are the node's own with every `Output` replaced by its value. `carried` is the content address that the
-    release brings for this node, empty where it is built here. `directory` is private to this node and environment
+    release brings for this node, empty where it is built here; `lock` the lock file of its providers that it brings.
+    `directory` is private to this node and environment
     (mode 0700) and outlives the run. `sources` is the checkout, where images and packages are built from; `definitions`
     is the root of the kept copy of its definitions. `say` takes one line of progress; it may be called from any thread.
     `alone` is for a kind with `HOLDS_ITSELF`: in its block, and there only, this run alone writes to what the node
@@ -139,6 +140,7 @@ class Work:
     directory: Path
     sources: Path
     carried: str = ""
+    lock: str = ""
     say: Callable[[str], None] = say_nothing
     kept: Path | None = None
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -173,6 +175,14 @@ class KindModule(Protocol):
 
         Also asked alone, with what the last success gave, where nothing is to be applied.
         """
+
+
+@runtime_checkable
+class Locks(Protocol):
+    """A kind whose tools choose what they need, and write down what they chose."""
+
+    def lock(self, work: Work, outside: Any, /) -> str:
+        """What was chosen, as text that makes them choose the same again; empty for nothing."""
 
 
 @runtime_checkable

@@ -82,6 +82,11 @@ def lineage(work: Work, outside: Any) -> str:
     return _stack(work, outside).lineage()
 
 
+def lock(work: Work, outside: Any) -> str:
+    """The lock file of the stack's providers as it was used last; empty where it needs none that is installed."""
+    return _stack(work, outside).lock()
+
+
 def _unlocked(work: Work, stack: "Stack", step: Callable[["Stack"], T]) -> T:
     """What the step gives; a lock that a dead run of ours left is broken first, every other one is left alone."""
     from workspace.clients.terraform import Locked
@@ -172,6 +177,7 @@ def _stack(work: Work, outside: Any, adopts: Mapping[str, str] | None = None) ->
         key=f"{work.environment.name}/{root}.tfstate",
         variables=variables,
         adopts=adopts or {},
+        lock=work.lock,
         say=work.say,
     )
     return stack

@@ -104,13 +104,15 @@ class Terraform:
         key: str = "",
         variables: Mapping[str, Any] | None = None,
         adopts: Mapping[str, str] | None = None,
+        lock: str = "",
         say: Callable[[str], None] = say_nothing,
     ) -> "Stack":
         """A stack at `definitions/root`, worked on in the private folder `work`, with its state under `key`.
 
-        `adopts` names, by address, what exists already under which id and is to be taken over instead of made.
+        `adopts` names, by address, what exists already under which id and is to be taken over instead of made. `lock`
+        is the lock file of its providers, where the definitions bring none; without any Terraform chooses anew.
         """
-        return Stack(self, definitions, root, work, key, dict(variables or {}), dict(adopts or {}), say)
+        return Stack(self, definitions, root, work, key, dict(variables or {}), dict(adopts or {}), say, lock)
 
     def validate(self, *, definitions: Path, root: str, work: Path) -> tuple[Diagnostic, ...]:
         """Everything Terraform finds wrong or doubtful in a stack, without asking any state or cloud."""
@@ -231,10 +233,11 @@ class Stack:
         variables: Mapping[str, Any],
         adopts: Mapping[str, str],
         say: Callable[[str], None],
+        lock: str = "",
     ) -> None:
         self._terraform = terraform
         self._definitions, self._root, self._work, self._key = definitions, root, work, key
-        self._variables, self._adopts, self._say = variables, adopts, say
+        self._variables, self._adopts, self._lock, self._say = variables, adopts, lock, say
         self._folder = work / "definitions" / root
         self._secrets: set[str] = set()
 
@@ -282,6 +285,11 @@ class Stack:
             folders.write_private(self._work / _APPLIED_FILE, digest)
             self.plan_file.unlink(missing_ok=True)
             return Applied(_outputs(told.outputs), told.changed, failures.failed_checks(told.diagnostics))
+
+    def lock(self) -> str:
+        """The lock file as it is used, with the providers that were chosen; empty where none had to be."""
+        file = self._folder / folders.LOCK_FILE
+        return file.read_text() if file.exists() else ""
 
     def found(self) -> dict[str, str]:
         """What was found to exist although no state has it, until that is applied: its id by its address."""
@@ -345,7 +353,7 @@ class Stack:
     def prepare(self, *, with_state: bool = True, anew: bool = False) -> None:
         """Mirror the definitions, write backend and variables, and run `init` where something changed since then."""
         folders.private(self._work)
-        folders.mirror(self._definitions, self._root, self._work / "definitions")
+        folders.mirror(self._definitions, self._root, self._work / "definitions", self._lock)
         if with_state:
             folders.write_backend(self._folder, self._terraform.backend_for(self._key))
             folders.write_variables(self._folder, self._variables)

@@ -58,12 +58,12 @@ def write_private(file: Path, text: str) -> None:
     partial.replace(file)
 
 
-def mirror(definitions: Path, root: str, target: Path) -> Path:
+def mirror(definitions: Path, root: str, target: Path, lock: str = "") -> Path:
     """Copy what the stack at `definitions/root` may refer to, with relative paths kept true; returns the copy's root.
 
     That is the stack's own folder and everything beside the folder of stacks. Unchanged files are left alone, files
-    that are gone disappear, and nothing is ever written to the definitions. What Terraform adds to a lock file stays
-    as long as the definitions have the same one.
+    that are gone disappear, and nothing is ever written to the definitions. Where the stack brings no lock file it has
+    the one of the text `lock`. What Terraform adds to a lock file stays as long as it began as the same one.
     """
     source = definitions / root
     if not source.is_dir():
@@ -75,6 +75,8 @@ def mirror(definitions: Path, root: str, target: Path) -> Path:
     for each in wanted:
         kept |= _copy(each, target / each.relative_to(definitions))
     copied = target / root
+    if lock and copied / LOCK_FILE not in kept:
+        kept |= _write_lock(lock.encode(), copied / LOCK_FILE)
     chosen = () if (copied / _BEGAN_AS).exists() else (LOCK_FILE,)
     _sweep(target, kept, {copied / name for name in (*_OURS, *chosen)})
     return copied
@@ -95,20 +97,20 @@ def _copy(source: Path, target: Path) -> set[Path]:
         here.mkdir(parents=True, exist_ok=True)
         for name in files:
             if name == LOCK_FILE:
-                copied |= _copy_lock(Path(folder, name), here / name)
+                copied |= _write_lock(Path(folder, name).read_bytes(), here / name)
             elif not _is_hidden(name):
                 _copy_file(Path(folder, name), here / name)
                 copied.add(here / name)
     return copied
 
 
-def _copy_lock(source: Path, target: Path) -> set[Path]:
-    """Copy a lock file unless the one that is there began as the same; an older release brings an older one."""
-    began_as, said = target.with_name(_BEGAN_AS), digest_of(source)
+def _write_lock(content: bytes, target: Path) -> set[Path]:
+    """Write a lock file unless the one that is there began as the same; an older release brings an older one."""
+    began_as, said = target.with_name(_BEGAN_AS), hashlib.sha256(content).hexdigest()
     if not (target.exists() and began_as.exists() and began_as.read_text() == said):
         began_as.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
-        _copy_file(source, target)
+        write_private(target, content.decode())
         write_private(began_as, said)
     return {target, began_as}
 
