@@ -245,12 +245,13 @@ def test_progress_is_written_in_its_order_with_the_next_entry_in_one_request(ope
     assert Ledger(BlobStore(opened())).check("dev") == 9
 
 
-def test_progress_that_nothing_follows_is_written_by_itself(opened: Opened) -> None:
+def test_progress_that_nothing_follows_is_written_by_itself(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workspace.ledger._GATHERED_SECONDS", 0.1)
     ledger, reader = Ledger(BlobStore(opened())), Ledger(BlobStore(opened()))
     with ledger.hold("dev", "a run"):
         ledger.write("1", "dev", Event.PROGRESS, "db", line="at work")
         while not reader.after(1, "dev"):
-            time.sleep(0.05)
+            time.sleep(0.02)
 
 
 def _die_talking(container: Container) -> None:

@@ -135,7 +135,10 @@ def test_a_record_under_the_name_of_another_environment_is_not_believed(tmp_path
 
 
 @pytest.mark.parametrize("kept", [1, 40, 64, 65, 100])
-def test_a_line_that_a_crash_tore_is_no_entry_and_is_set_aside_by_the_next_writer(tmp_path: Path, kept: int) -> None:
+def test_a_line_that_a_crash_tore_is_no_entry_and_is_set_aside_by_the_next_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr("workspace.ledger._LINE_SECONDS", 0.001)
     entries = written(tmp_path)
     file = tmp_path / "dev.jsonl"
     torn = file.read_bytes().splitlines()[-1][:kept]

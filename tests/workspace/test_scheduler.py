@@ -210,7 +210,10 @@ class Away(Folder):
         super().append(record, data, at)
 
 
-def test_where_only_the_record_of_a_step_failed_the_step_is_not_taken_again(tmp_path: Path) -> None:
+def test_where_only_the_record_of_a_step_failed_the_step_is_not_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "_LOOK_SECONDS", 0.05)
     kind, ledger = Scripted(), Ledger(Away(tmp_path, Unsettled("the store is away"), times=1))
     run = execution([node("db"), node("web", "db")], kind, tmp_path, ledger)
     scheduler.settle(run, AT_ONCE)
@@ -219,7 +222,10 @@ def test_where_only_the_record_of_a_step_failed_the_step_is_not_taken_again(tmp_
     assert [each.event for each in ledger.after(0, "dev") if each.node == "db"].count(Event.INTENT) == 1
 
 
-def test_nothing_that_needs_a_node_starts_before_its_outcome_is_recorded(tmp_path: Path) -> None:
+def test_nothing_that_needs_a_node_starts_before_its_outcome_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "_LOOK_SECONDS", 0.05)
     kind, ledger = Scripted(), Ledger(Away(tmp_path, Broken("the disk is full"), times=9))
     run = execution([node("db"), node("web", "db")], kind, tmp_path, ledger)
     with pytest.raises(Broken, match="the disk is full"):

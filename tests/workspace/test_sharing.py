@@ -178,10 +178,10 @@ def test_a_writer_whose_renewal_hangs_is_refused_once_another_one_has_the_zone(t
 
 def test_a_writer_whose_renewal_hangs_goes_on_where_nobody_came(tmp_path: Path) -> None:
     store = Hanging(tmp_path)
-    hung = Sharing(Ledger(store, lease_seconds=0.3), "a run")
+    hung = Sharing(Ledger(store, lease_seconds=0.15), "a run")
     with hung.holding(("zone",), say_nothing):
         store.answers.clear()
-        time.sleep(0.6)
+        time.sleep(0.3)
         hung.check(("zone",))
         store.answers.set()
 
