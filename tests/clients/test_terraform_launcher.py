@@ -77,6 +77,8 @@ def test_what_outlives_its_parent_is_interrupted_and_ends_at_its_deadline_howeve
         "import os, subprocess, sys, time\n"
         "from pathlib import Path\n"
         "from workspace.clients.terraform.engine import Engine\n"
+        "from workspace.clients.terraform import launcher\n"
+        "launcher.TERMINATE_SECONDS = 0.5\n"
         f"made = Engine({made.program!r})\n"
         "command = made.command(['apply'], guarded=True, deadline_seconds=2, grace_seconds=0.5)\n"
         "child = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)\n"
@@ -160,7 +162,10 @@ def test_a_command_whose_launcher_was_killed_is_interrupted_and_waited_for(
     assert not is_there(int(text(tmp_path / "pid")))
 
 
-def test_a_deaf_command_whose_launcher_was_killed_is_ended(program: Callable[[str], Engine], tmp_path: Path) -> None:
+def test_a_deaf_command_whose_launcher_was_killed_is_ended(
+    program: Callable[[str], Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "TERMINATE_SECONDS", 0.5)
     made = program(f"echo $PPID; {DEAF}")
 
     def kill_it(line: str) -> None:
@@ -194,7 +199,7 @@ def test_commands_that_change_nothing_need_no_launcher(program: Callable[[str], 
     made = program("exit 0")
     assert made.command(["output"], guarded=False) == [made.program, "output"]
     assert made.command(["apply"], guarded=True)[5:] == [
-        "", f"{engine.DEADLINE_SECONDS:g}", f"{engine.GRACE_SECONDS:g}", made.program, "apply",
+        "", f"{engine.DEADLINE_SECONDS:g}", f"{engine.GRACE_SECONDS:g}", "10", made.program, "apply",
     ]  # fmt: skip
 
 

@@ -67,7 +67,7 @@ class Engine:
         """
         if not self.library and not (guarded and sys.platform.startswith("linux")):
             return [self.program, *arguments]
-        times = (f"{deadline_seconds:g}", f"{grace_seconds:g}")
+        times = [f"{each:g}" for each in (deadline_seconds, grace_seconds, launcher.TERMINATE_SECONDS)]
         begin = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), self.library, *times]
         return [*begin, self.program, *arguments]
 

@@ -1,14 +1,14 @@
 """Stays beside one Terraform command: asks it to stop when who started it dies, and ends it when its time is over.
 
-`launcher.py PARENT LIBRARY DEADLINE GRACE PROGRAM [ARGUMENT …]` starts the program, or calls the library of the wheel
-with these arguments, and ends as that ends, with its exit code or of its signal. It leads a session of its own, so that
-its process group is all that the command started. It is run by its path, without site-packages, and knows nothing of
-the workspace.
+`launcher.py PARENT LIBRARY DEADLINE GRACE TERMINATE PROGRAM [ARGUMENT …]` starts the program, or calls the library of
+the wheel with these arguments, and ends as that ends, with its exit code or of its signal. It leads a session of its
+own, so that its process group is all that the command started. It is run by its path, without site-packages, and knows
+nothing of the workspace.
 
 Terraform is told to stop once: at a second time it leaves its state unwritten. An interrupt (SIGINT) is passed on,
 whether it comes from who started this, from the kernel when that one has died, or at DEADLINE seconds. A SIGTERM counts
 as one, because where a machine stops everything gets it. What still runs GRACE seconds after the deadline gets SIGTERM
-with its whole group, and TERMINATE_SECONDS after that SIGKILL. Until then somebody may be at work in the state; after
+with its whole group, and TERMINATE seconds after that SIGKILL. Until then somebody may be at work in the state; after
 it nobody is, whatever became of the rest of this machine's processes.
 """
 
@@ -27,8 +27,11 @@ _SET_PARENT_DEATH_SIGNAL = 1
 _HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
 
 
-def main(parent: int, library: str, deadline: float, grace: float, command: list[str]) -> int:
-    """Start the command, stay until it has ended, and return its exit code; does not return where a signal ended it."""
+def main(parent: int, library: str, times: tuple[float, float, float], command: list[str]) -> int:
+    """Start the command, stay until it has ended, and return its exit code; does not return where a signal ended it.
+
+    `times` are the seconds until it is interrupted, from then until it is terminated, and from then until it is killed.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     # A shell's background jobs ignore interrupts, and so would all that they start.
     for each in _HEARD:
@@ -41,7 +44,8 @@ def main(parent: int, library: str, deadline: float, grace: float, command: list
     if not child:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
         _become(library, command)
-    return _ended(child, clock, (deadline, deadline + grace, deadline + grace + TERMINATE_SECONDS))
+    deadline, grace, terminate = times
+    return _ended(child, clock, (deadline, deadline + grace, deadline + grace + terminate))
 
 
 class _Clock:
@@ -133,4 +137,5 @@ def _become(library: str, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), sys.argv[5:]))
+    _asked = float(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], _asked, sys.argv[6:]))
