@@ -42,6 +42,11 @@ def name(root: Path) -> str:
     return _git(root, "rev-parse", "HEAD") or ""
 
 
+def moved(began: str, now: str) -> str:
+    """The clause that tells of a checkout that is at another commit than when a run began; both are ids."""
+    return f"the checkout went from commit {began[:12]} to {now[:12] or 'none'} since this run began"
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     command = ["git", "-C", str(root), *arguments]
     try:

@@ -19,9 +19,8 @@ def defined(execution: Execution) -> dict[str, str]:
     """What defines each node whose definition travels, with what differs between environments left out.
 
     A stack has its files and modules, and beside them its lock (`NODE/lock`) and the providers that were chosen, by it
-    or without one (`NODE/providers`); a workload the sources of its overlay,
-    and beside them what they are rendered to (`NODE/rendered`); a template what it is compiled to; a record its type
-    and time to live.
+    or without one (`NODE/providers`); a workload the sources of its overlay, and beside them what they are rendered to
+    (`NODE/rendered`); a template what it is compiled to; a record its type and time to live.
     """
     found = {name: digest for each in execution.plan.nodes.values() for name, digest in _of(execution, each)}
     found |= {f"{name}{_PROVIDERS}": providers(text) for name, text in execution.locks.items()}

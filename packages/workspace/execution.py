@@ -161,8 +161,9 @@ class Execution:
         What is to be changed stays as it was shown.
         """
         with self._lock:
-            kept = {name: its for name, its in self.expected.items() if its.preview.changes}
-            self.expected = {name: its for name, its in kept.items() if not its.preview.only_doubts}
+            self.expected = {
+                name: its for name, its in self.expected.items() if its.preview.changes and not its.preview.only_doubts
+            }
 
     def apply(self, name: str, say: Callable[[str], None] = say_nothing) -> Result:
         """Preview the node unless that still holds, apply exactly the preview, ask reality, record the outcome.
@@ -395,8 +396,8 @@ class Execution:
         began = self.definitions.commit.id if self.definitions else ""
         if began and work.node.kind in CARRIED and not work.carried and (now := commit.name(self._sources)) != began:
             raise Refused(
-                f"the checkout went from commit {began[:12]} to {now[:12] or 'none'} since this run began, and "
-                f"{work.node.id} would not be what its release says; run promote/{self.place} again"
+                f"{commit.moved(began, now)}, and {work.node.id} would not be what its release says; run "
+                f"promote/{self.place} again"
             )
 
     def _still_expected(self, node: Node, work: Work) -> Preview | None:

@@ -19,8 +19,8 @@ class Run:
     """One run in one environment: when, by whom, with which release, and how it ended; times are UTC, ISO 8601.
 
     `success` is None for a run that has not ended, or whose end nobody recorded; `lost` then says who gave its machine
-    up, when and why, where somebody did. `outcomes` counts nodes by outcome,
-    `ways` by how they came to it (skipped, adopted, corrected …). `number` is that of its first entry.
+    up, when and why, where somebody did. `outcomes` counts nodes by outcome, `ways` by how they came to it (skipped,
+    adopted, corrected …). `number` is that of its first entry.
     """
 
     run: str

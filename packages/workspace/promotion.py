@@ -233,8 +233,8 @@ def _refuse_another_commit(place: Environment, kept: Kept, began: str) -> None:
     """The nodes are of the commit at which the run began; definitions of another would make a release of both."""
     if began and kept.commit.id != began:
         raise Refused(
-            f"{place.name}: the checkout went from commit {began[:12]} to {kept.commit.id[:12] or 'none'} since this "
-            f"run began, and nothing was touched; run promote/{place.name} again."
+            f"{place.name}: {commit.moved(began, kept.commit.id)}, and nothing was touched; run promote/{place.name} "
+            f"again."
         )
 
 

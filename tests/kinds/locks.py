@@ -7,19 +7,22 @@ tells only its id.
 one word more it kills itself once that is applied and before it is recorded.
 """
 
+import functools
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from workspace import scheduler
-from workspace.clients.terraform import Terraform
+from workspace.clients.terraform import Terraform, launcher
 from workspace.environment import Environment
 from workspace.execution import Execution
 from workspace.kinds import stack
@@ -143,6 +146,53 @@ def execution(state: Path, definitions: Path, url: str, run: str, ledger: Ledger
     outside = Outside(url)
     outside.inspection = inspection
     return Execution(plan, run=run, outside=outside, ledger=ledger, kinds=kinds, sources=definitions, state=state)
+
+
+def written(folder: Path, definition: str) -> Path:
+    """A checkout with the stack `network`; what its `GO` waits for is the file `go` in the folder."""
+    place = folder / "checkout/infra/terraform/stacks/network"
+    place.mkdir(parents=True)
+    (place / "main.tf").write_text(definition.replace("GO", str(folder / "go")))
+    return folder / "checkout"
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until it holds; fail with these words when it does not."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def killed(folder: Path, definitions: Path, url: str, when: Callable[[], bool], *, alone: bool = False) -> int:
+    """A run that dies at that moment with its Terraform, as when its machine goes; the group that its Terraform had.
+
+    `alone` where only the run dies, and Terraform lives on.
+    """
+    victim = subprocess.Popen([sys.executable, __file__, str(folder), str(definitions), url])
+    try:
+        until(when, "it did not come so far")
+        # The run must not see its Terraform die, or it would record that.
+        victim.send_signal(signal.SIGSTOP)
+        groups = _children(victim.pid)
+        for group in groups if not alone else ():
+            os.killpg(group, signal.SIGKILL)
+            until(functools.partial(_is_empty, group), "it outlived its machine")
+    finally:
+        victim.kill()
+        victim.wait()
+    if not alone:
+        (folder / "go").touch()
+    return groups[0]
+
+
+def _is_empty(group: int) -> bool:
+    return not launcher.members(group)
+
+
+def _children(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(each) for file in found for each in file.read_text().split()]
 
 
 def _die(*_: Any) -> Any:

@@ -5,17 +5,16 @@ With the real engine and its `s3` backend, against a keeper whose locks outlive 
 
 import contextlib
 import datetime
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import locks
 import pytest
-from locks import Keeper, execution
+from locks import Keeper, execution, until
 from workspace import lease, orphans
 from workspace.clients.terraform import launcher
 from workspace.errors import Unsettled
@@ -40,43 +39,16 @@ def keeper() -> Iterator[Keeper]:
 
 @pytest.fixture
 def definitions(tmp_path: Path) -> Path:
-    folder = tmp_path / "checkout/infra/terraform/stacks/network"
-    folder.mkdir(parents=True)
-    (folder / "main.tf").write_text(STACK.replace("GO", str(tmp_path / "go")))
-    return tmp_path / "checkout"
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+    return locks.written(tmp_path, STACK)
 
 
 def killed(tmp_path: Path, definitions: Path, keeper: Keeper, *, alone: bool = False) -> int:
-    """A run that dies with its Terraform while that applies, as when a machine kills what takes too much memory; the
-    group its Terraform had. `alone` where only the run dies.
-    """
-    command = [sys.executable, str(Path(__file__).with_name("locks.py")), str(tmp_path), str(definitions), keeper.url]
-    victim = subprocess.Popen(command)
-    try:
-        until(lambda: keeper.lock(PLACE).get("Operation") == "OperationTypeApply", "nothing was applied")
-        # The run must not see its Terraform die, or it would record that.
-        victim.send_signal(signal.SIGSTOP)
-        groups = children(victim.pid)
-        for child in groups if not alone else ():
-            os.killpg(child, signal.SIGKILL)
-    finally:
-        victim.kill()
-        victim.wait()
-    if not alone:
-        (tmp_path / "go").touch()
-    return groups[0]
+    """A run that dies while its Terraform applies, with it or alone; the group that its Terraform had."""
 
+    def applies() -> bool:
+        return keeper.lock(PLACE).get("Operation") == "OperationTypeApply"
 
-def children(process: int) -> list[int]:
-    found = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(each) for file in found for each in file.read_text().split()]
+    return locks.killed(tmp_path, definitions, keeper.url, applies, alone=alone)
 
 
 def test_the_next_run_breaks_the_lock_of_a_run_that_was_killed_and_says_why(

@@ -6,21 +6,16 @@ engine does it with every backend that is far away.
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import locks
 import pytest
 from azure.identity import ClientSecretCredential
 from locks import PROVIDERS, Keeper, execution
 from workspace import scheduler
 from workspace.clients.inspection import Inspection
-from workspace.clients.terraform import launcher
 from workspace.execution import Execution
 from workspace.ledger import Event, Ledger
 from workspace.rehearsal import serving
@@ -134,17 +129,7 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
 
 @pytest.fixture
 def definitions(tmp_path: Path) -> Path:
-    folder = tmp_path / "checkout/infra/terraform/stacks/network"
-    folder.mkdir(parents=True)
-    (folder / "main.tf").write_text(STACK.replace("GO", str(tmp_path / "go")))
-    return tmp_path / "checkout"
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+    return locks.written(tmp_path, STACK)
 
 
 def lines(tmp_path: Path, run: str) -> list[str]:
@@ -154,18 +139,7 @@ def lines(tmp_path: Path, run: str) -> list[str]:
 
 def lost(tmp_path: Path, definitions: Path, keeper: Keeper) -> None:
     """A run whose machine goes, with all that ran there, once everything is made and nothing of it is in the state."""
-    command = [sys.executable, str(Path(__file__).with_name("locks.py")), str(tmp_path), str(definitions), keeper.url]
-    victim = subprocess.Popen(command)
-    try:
-        until(lambda: "creating terraform_data.last" in lines(tmp_path, "victim"), "it did not come so far")
-        victim.send_signal(signal.SIGSTOP)
-        for child in children(victim.pid):
-            os.killpg(child, signal.SIGKILL)
-            until(lambda group=child: not launcher.members(group), "it outlived its machine")  # type: ignore[misc]
-    finally:
-        victim.kill()
-        victim.wait()
-    (tmp_path / "go").touch()
+    locks.killed(tmp_path, definitions, keeper.url, lambda: "creating terraform_data.last" in lines(tmp_path, "victim"))
 
 
 def promoted(tmp_path: Path, definitions: Path, keeper: Keeper, run: str, azure: Azure) -> Execution:
@@ -182,7 +156,8 @@ def test_what_a_lost_machine_made_and_did_not_record_is_taken_over(
 ) -> None:
     lost(tmp_path, definitions, keeper)
     made = azure.names
-    assert [name for name in made if name.endswith(("mystira-dev", "-vnet", "aks-subnet", "-kv", "secrets/password"))]
+    for ending in ("mystira-dev", "-vnet", "aks-subnet", "redis-subnet", "-kv", "secrets/password"):
+        assert any(name.endswith(ending) for name in made), f"{ending} was made"
     assert b"azurerm_subnet" not in keeper.objects.get(PLACE, b""), "nothing of it is in the state"
 
     result = promoted(tmp_path, definitions, keeper, "next", azure).results["network"]
@@ -227,8 +202,3 @@ def test_what_somebody_else_made_is_not_taken_for_ours(
         assert result.outcome is Outcome.FAILED
         assert "needs to be imported" in result.detail
     assert azure.names == [group]
-
-
-def children(process: int) -> list[int]:
-    found = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(each) for file in found for each in file.read_text().split()]

@@ -256,37 +256,44 @@ class _Running:
         """Interrupt once, wait, and only then insist; nothing of the session is left."""
         if self._process.poll() is None:
             self.interrupt()
-            for patience, stronger in ((grace, signal.SIGTERM), (launcher.TERMINATE_SECONDS, signal.SIGKILL)):
-                try:
-                    self._process.wait(patience)
-                    break
-                except subprocess.TimeoutExpired:
-                    self._signal(stronger)
+            self._insist(grace, self._is_over)
             self._process.wait()
         self._close()
         self.end_rest(grace)
 
     def end_rest(self, grace: float) -> None:
         """See to it that nothing of the session is left where the launcher alone was killed: its command lives on."""
-        if (self._process.poll() or 0) >= 0 or not self._is_left(0):
+        if (self._process.poll() or 0) >= 0 or self._is_empty(0):
             return
         if not self.interrupted:
             self.interrupted = time.monotonic()
             self._signal(signal.SIGINT)
+        self._insist(grace, self._is_empty)
+
+    def _insist(self, grace: float, has_ended: Callable[[float], bool]) -> None:
+        """Terminate after the grace and kill a little later, as long as it has not ended within so many seconds."""
         for patience, stronger in ((grace, signal.SIGTERM), (launcher.TERMINATE_SECONDS, signal.SIGKILL)):
-            if not self._is_left(patience):
+            if has_ended(patience):
                 return
             self._signal(stronger)
-        self._is_left(launcher.TERMINATE_SECONDS)
+        has_ended(launcher.TERMINATE_SECONDS)
 
-    def _is_left(self, seconds: float) -> bool:
-        """Whether something of the session is still there after so many seconds at most."""
+    def _is_over(self, seconds: float) -> bool:
+        """Whether the process has ended after so many seconds at most."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _is_empty(self, seconds: float) -> bool:
+        """Whether nothing of the session is there any more after so many seconds at most."""
         deadline = time.monotonic() + seconds
         while launcher.members(self._process.pid):
             if time.monotonic() >= deadline:
-                return True
+                return False
             time.sleep(_LOOK_SECONDS)
-        return False
+        return True
 
     def _signal(self, which: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
